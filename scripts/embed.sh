@@ -1,0 +1,29 @@
+#!/bin/sh
+# embed.sh DIR FILES...: writes DIR/embedded.S, which puts each text file into the program, NUL-terminated, and
+# DIR/operations.inc, which lists the operations.
+#   kernels/NAME.cl        -> operation_source_NAME     compute/NAME.cl -> compute_source_NAME
+#   queue/scripts/NAME.lua -> queue_script_NAME
+set -eu
+out=$1
+shift
+: >"$out/embedded.S.tmp"
+: >"$out/operations.inc.tmp"
+for file in "$@"; do
+    name=$(basename "${file%.*}")
+    case $file in
+    kernels/*) symbol=operation_source_$name; echo "DECLARED($name)" >>"$out/operations.inc.tmp" ;;
+    compute/*) symbol=compute_source_$name ;;
+    queue/scripts/*) symbol=queue_script_$name ;;
+    *) echo "embed.sh: $file: no room for it" >&2; exit 1 ;;
+    esac
+    cat >>"$out/embedded.S.tmp" <<END
+    .section .rodata
+    .global $symbol
+$symbol:
+    .incbin "$file"
+    .byte 0
+END
+done
+echo '    .section .note.GNU-stack,"",@progbits' >>"$out/embedded.S.tmp"
+mv "$out/embedded.S.tmp" "$out/embedded.S"
+mv "$out/operations.inc.tmp" "$out/operations.inc"

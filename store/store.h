@@ -1,0 +1,44 @@
+/* store/store.h: where sources and results live, behind one small interface.
+ *
+ * A job names its store, its input roots and its output root; an image is (root, relative path).
+ * Paths are relative, without "..", and are opened beneath their root (openat2 RESOLVE_BENEATH |
+ * RESOLVE_NO_MAGICLINKS where the kernel has it), so that neither a task nor a symlink leads out of
+ * it. Results appear whole or not at all. A part is the encoded result of one tile of a cut image,
+ * kept until the join. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+typedef struct Store Store;
+
+typedef struct StoreImage {
+    const char *root; /* input root (file store: a directory, or the directory of a single file) */
+    const char *path; /* of the source, relative to root */
+    const char *result; /* of the result, relative to the output root */
+    int64_t number;     /* image number in its job */
+} StoreImage;
+
+/* A store implements these. open_source: ERROR_INPUT when the source is gone or unreadable,
+ * ERROR_STORE when it may come back. create_result, create_part: ERROR_FULL when the place is full
+ * or not writable. Concurrent creates of one result by two workers are harmless: the last finish
+ * wins, and both wrote the same bytes. */
+struct Store {
+    const char *kind; /* "file", "redis", "s3" */
+    ByteSource *(*open_source)(Store *store, const StoreImage *image, Error *error);
+    ByteSink *(*create_result)(Store *store, const StoreImage *image, Error *error);
+    ByteSink *(*create_part)(Store *store, const StoreImage *image, int tile, Error *error);
+    ByteSource *(*open_part)(Store *store, const StoreImage *image, int tile, Error *error);
+    void (*remove_parts)(Store *store, const StoreImage *image,
+                         int tiles); /* after the join was committed */
+    void (*close)(Store *store);
+};
+
+/* The file store: `output` is a directory that is made when missing. `job` names the place of parts
+ * (OUTPUT/.tilecrew/JOB/IMAGE.TILE). sync: fsync before rename. */
+Store *store_open_file(const char *output, const char *job, bool sync, Error *error);
+
+#endif
