@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/options.h"
 
 typedef struct Config {
     struct {
@@ -93,6 +94,11 @@ void config_free(Config *config);
 /* config_set sets one dotted key from text, as the command line and tests do: config_set(c,
  * "output.quality", "85", e). */
 int config_set(Config *config, const char *key, const char *value, Error *error);
+
+/* config_apply_arguments sets every configuration key that the command line gave (OPTION_KEY of
+ * base/options.h); call it after config_load. A bad value is an ERROR_USAGE that names the option.
+ */
+int config_apply_arguments(Config *config, const Arguments *arguments, Error *error);
 
 /* config_print_default writes the shipped tilecrew.yaml (every key, default and comment) to
  * standard output. */
