@@ -23,7 +23,7 @@ typedef struct Parse {
     int argc;
     int next; /* index of the next argument to look at */
     void *settings;
-    Arguments *arguments;
+    CommandLine *arguments;
     bool help;
     bool version;
 } Parse;
@@ -99,7 +99,7 @@ static int parse_store_int(const Option *option, int *target, const char *value,
 
 static void parse_store_key(Parse *parse, const Option *option, const char *value)
 {
-    Arguments *arguments = parse->arguments;
+    CommandLine *arguments = parse->arguments;
     size_t size = ((size_t)arguments->setting_count + 1) * sizeof *arguments->settings;
 
     arguments->settings = memory_resize(arguments->settings, size);
@@ -137,7 +137,7 @@ static int parse_store(Parse *parse, const Option *option, const char *value, Er
 
 static void parse_store_operand(Parse *parse, const char *operand)
 {
-    Arguments *arguments = parse->arguments;
+    CommandLine *arguments = parse->arguments;
     size_t size = ((size_t)arguments->operand_count + 1) * sizeof *arguments->operands;
 
     arguments->operands = memory_resize(arguments->operands, size);
@@ -222,7 +222,7 @@ static int parse_words(Parse *parse, Error *error)
 static int parse_check_operands(const Parse *parse, Error *error)
 {
     const Command *command = parse->command;
-    const Arguments *arguments = parse->arguments;
+    const CommandLine *arguments = parse->arguments;
 
     if (arguments->operand_count < command->least_operands)
         return error_set(error, ERROR_USAGE, "something is missing; usage: %s %s", command->name,
@@ -235,7 +235,7 @@ static int parse_check_operands(const Parse *parse, Error *error)
 }
 
 int options_parse(const Command *command, int argc, char **argv, void *settings,
-                  Arguments *arguments, Error *error)
+                  CommandLine *arguments, Error *error)
 {
     Parse parse = {.command = command,
                    .argv = argv,
@@ -245,7 +245,7 @@ int options_parse(const Command *command, int argc, char **argv, void *settings,
                    .arguments = arguments};
     int result;
 
-    *arguments = (Arguments){0};
+    *arguments = (CommandLine){0};
     parse_collect_options(&parse, command);
     result = parse_words(&parse, error);
     if (result == 0 && parse.help)
@@ -261,11 +261,11 @@ int options_parse(const Command *command, int argc, char **argv, void *settings,
     return result;
 }
 
-void options_free(Arguments *arguments)
+void options_free(CommandLine *arguments)
 {
     free(arguments->operands);
     free(arguments->settings);
-    *arguments = (Arguments){0};
+    *arguments = (CommandLine){0};
 }
 
 /* --- help */

@@ -72,12 +72,12 @@ typedef struct OptionSetting {
 
 /* What a command line held besides the fields of the settings struct. The texts belong to argv and
  * the tables; options_free releases the two arrays. */
-typedef struct Arguments {
+typedef struct CommandLine {
     const char **operands;
     int operand_count;
     OptionSetting *settings;
     int setting_count;
-} Arguments;
+} CommandLine;
 
 typedef struct Command {
     const char *name;     /* as typed: "tilecrew-worker", or "tilecrew run" */
@@ -88,7 +88,7 @@ typedef struct Command {
     int least_operands;
     int most_operands; /* or OPTIONS_ANY */
     /* For programs of several commands: does the work; the exit status, or -1 with an Error. */
-    int (*run)(void *settings, const Arguments *arguments, Error *error);
+    int (*run)(void *settings, const CommandLine *arguments, Error *error);
 } Command;
 
 /* options_parse reads argv[1..argc) into `settings` (see Option) and `arguments`. Returns 0; or 1
@@ -96,8 +96,8 @@ typedef struct Command {
  * the option and what it should have been. After 0 the caller frees `arguments` with options_free;
  * after 1 and -1 there is nothing to free. */
 int options_parse(const Command *command, int argc, char **argv, void *settings,
-                  Arguments *arguments, Error *error);
-void options_free(Arguments *arguments);
+                  CommandLine *arguments, Error *error);
+void options_free(CommandLine *arguments);
 
 /* options_print_help prints what `--help` shows. */
 void options_print_help(const Command *command, FILE *file);
