@@ -1,0 +1,33 @@
+/* monitor/sweep.h: one round of everything that must go on although no worker does it.
+ *
+ * A sweep, every monitor.sweep: delayed tiles whose time has come go to `ready`; `ready` is
+ * refilled; silent workers are fenced and their claims moved back. Every half minute besides:
+ * blocked jobs are let go on (a worker blocks them again if their place is still full, so a cleared
+ * disk heals by itself) and jobs that finished long ago are removed.
+ *
+ * Several monitors may run on one queue: every step is one script that finds its work done when
+ * another monitor was first. */
+#ifndef MONITOR_SWEEP_H
+#define MONITOR_SWEEP_H
+
+#include "config/config.h"
+#include "monitor/liveness.h"
+#include "queue/queue.h"
+
+typedef struct Sweep {
+    Queue *queue;         /* borrowed */
+    const Config *config; /* borrowed */
+    Liveness liveness;
+    int64_t upkeep_ms; /* when blocked and finished jobs were last seen to; 0: never */
+    bool failed;       /* the last sweep did not get through */
+    bool mixed;        /* workers with different codec libraries were reported */
+} Sweep;
+
+void sweep_begin(Sweep *sweep, Queue *queue, const Config *config);
+void sweep_end(Sweep *sweep);
+
+/* sweep_once does one round. A failure (ERROR_REDIS: out of reach) leaves the rest of the round for
+ * the next one, before which every worker is given a fresh dead_after. */
+int sweep_once(Sweep *sweep, Error *error);
+
+#endif
