@@ -123,8 +123,10 @@ typedef struct Pass {
 
 /* How a POINT operation is expressed, so that neighbours can be fused without loss:
  * CURVE: one table of 2^depth entries for all colour channels; adjacent curves fold into one table.
- * MATRIX: out = (m * in + offset) per pixel in Q16 fixed point, rounded half up, clamped; 3 colour
- * channels in. CODE: an OpenCL function in the operation's file. */
+ * MATRIX: out = (m * in + offset) per pixel in Q14 fixed point (16384 is 1), rounded half up,
+ * clamped; grey comes in as r = g = b. CODE: a POINT_FUNCTION (compute/prelude.cl) in the
+ * operation's file; its numbers are pass[0].table (the rest of the pass is not used). Alpha is
+ * never touched, and colour is straight. */
 typedef enum PointForm { POINT_NONE, POINT_CURVE, POINT_MATRIX, POINT_CODE } PointForm;
 
 typedef struct Plan {
@@ -132,7 +134,7 @@ typedef struct Plan {
     /* POINT */
     PointForm form;
     uint16_t *curve;    /* CURVE: 1 << depth entries, malloc'ed, owned by the plan */
-    int32_t matrix[12]; /* MATRIX: rows R, G, B of (r, g, b, offset), Q16; offset in Q16 levels of 8
+    int32_t matrix[12]; /* MATRIX: rows R, G, B of (r, g, b, offset), Q14; offset in Q14 levels of 8
                          * bits (the stream scales it for 16); a grey result uses row 0 alone
                          * (out.channels 1 or 2) */
     /* STENCIL and others */
