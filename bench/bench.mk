@@ -1,0 +1,20 @@
+# --- a folder of photographs, against the codecs' floor, OpenCV and libvips (bench/folder.py)
+BENCH := $(BUILD)/bench
+BENCH_PYTHON := $(BENCH)/venv/bin/python
+
+$(BENCH_PYTHON):
+	python3 -m venv $(BENCH)/venv
+	$(BENCH)/venv/bin/pip install --quiet opencv-python-headless numpy
+	@touch $@
+$(BENCH)/floor: bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARNINGS) -o $@ $< -ljpeg
+$(BENCH)/vips_folder: bench/peers/vips_folder.c
+	@mkdir -p $(@D)
+	@pkg-config --exists vips || { echo "bench-folder: libvips is missing: apt-get install libvips-dev"; exit 1; }
+	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARNINGS) -o $@ $< $$(pkg-config --cflags --libs vips)
+
+.PHONY: bench-folder
+bench-folder: all $(BENCH)/floor $(BENCH)/vips_folder $(BENCH_PYTHON) ## measure a folder of photographs next to the floor, OpenCV and libvips
+	bench/fetch-photos.sh $(BENCH)
+	$(BENCH_PYTHON) bench/folder.py --build $(BUILD) --json $(BENCH)/folder.json
