@@ -24,10 +24,18 @@ typedef struct StoreImage {
 
 /* A store implements these. open_source: ERROR_INPUT when the source is gone or unreadable,
  * ERROR_STORE when it may come back. create_result, create_part: ERROR_FULL when the place is full
- * or not writable. Concurrent creates of one result by two workers are harmless: the last finish
- * wins, and both wrote the same bytes. */
+ * or not writable; ERROR_INPUT when this one name cannot be written. open_part: ERROR_INPUT when
+ * there is no such part. Concurrent creates of one result by two workers are harmless: the last
+ * finish wins, and both wrote the same bytes.
+ *
+ * Messages about a source do not name it (whoever reports them knows the image); messages of kind
+ * ERROR_FULL name the place, for they stop the whole job. */
 struct Store {
     const char *kind; /* "file", "redis", "s3" */
+    /* May be set by the owner of the store: where the store notes the path of the file that it is
+     * writing just now ("" when none), so that another process can remove it if this one dies. */
+    char *temporary;
+    size_t temporary_size;
     ByteSource *(*open_source)(Store *store, const StoreImage *image, Error *error);
     ByteSink *(*create_result)(Store *store, const StoreImage *image, Error *error);
     ByteSink *(*create_part)(Store *store, const StoreImage *image, int tile, Error *error);
@@ -40,5 +48,17 @@ struct Store {
 /* The file store: `output` is a directory that is made when missing. `job` names the place of parts
  * (OUTPUT/.tilecrew/JOB/IMAGE.TILE). sync: fsync before rename. */
 Store *store_open_file(const char *output, const char *job, bool sync, Error *error);
+
+/* A file that is being written is called `.NAME.tilecrew-HOST-PID-N.tmp`, beside its final name.
+ * store_sweep_file removes such files beneath `output` whose process on this host is gone, and, if
+ * `job` is not NULL, that job's parts; it may run at any time that the job does not. Returns how
+ * many files it removed, or -1 when `output` cannot be read. Symbolic links are not followed. */
+int64_t store_sweep_file(const char *output, const char *job, Error *error);
+
+/* The redis store: bytes of sources, parts and results are blobs of the job in `queue`, which is
+ * borrowed: `source:<image>`, `part:<image>:<tile>`, `result:<image>`. The producer puts sources
+ * and takes results. */
+struct Queue;
+Store *store_open_redis(struct Queue *queue, const char *job, Error *error);
 
 #endif
