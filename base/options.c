@@ -23,7 +23,7 @@ typedef struct Parse {
     int argc;
     int next; /* index of the next argument to look at */
     void *settings;
-    CommandLine *arguments;
+    CommandLine *line;
     bool help;
     bool version;
 } Parse;
@@ -99,11 +99,11 @@ static int parse_store_int(const Option *option, int *target, const char *value,
 
 static void parse_store_key(Parse *parse, const Option *option, const char *value)
 {
-    CommandLine *arguments = parse->arguments;
-    size_t size = ((size_t)arguments->setting_count + 1) * sizeof *arguments->settings;
+    CommandLine *line = parse->line;
+    size_t size = ((size_t)line->setting_count + 1) * sizeof *line->settings;
 
-    arguments->settings = memory_resize(arguments->settings, size);
-    arguments->settings[arguments->setting_count++] =
+    line->settings = memory_resize(line->settings, size);
+    line->settings[line->setting_count++] =
         (OptionSetting){option->name, option->key, value != NULL ? value : "true"};
 }
 
@@ -137,11 +137,11 @@ static int parse_store(Parse *parse, const Option *option, const char *value, Er
 
 static void parse_store_operand(Parse *parse, const char *operand)
 {
-    CommandLine *arguments = parse->arguments;
-    size_t size = ((size_t)arguments->operand_count + 1) * sizeof *arguments->operands;
+    CommandLine *line = parse->line;
+    size_t size = ((size_t)line->operand_count + 1) * sizeof *line->operands;
 
-    arguments->operands = memory_resize(arguments->operands, size);
-    arguments->operands[arguments->operand_count++] = operand;
+    line->operands = memory_resize(line->operands, size);
+    line->operands[line->operand_count++] = operand;
 }
 
 /* --- reading the words */
@@ -222,30 +222,29 @@ static int parse_words(Parse *parse, Error *error)
 static int parse_check_operands(const Parse *parse, Error *error)
 {
     const Command *command = parse->command;
-    const CommandLine *arguments = parse->arguments;
+    const CommandLine *line = parse->line;
 
-    if (arguments->operand_count < command->least_operands)
+    if (line->operand_count < command->least_operands)
         return error_set(error, ERROR_USAGE, "something is missing; usage: %s %s", command->name,
                          command->synopsis);
-    if (command->most_operands != OPTIONS_ANY && arguments->operand_count > command->most_operands)
+    if (command->most_operands != OPTIONS_ANY && line->operand_count > command->most_operands)
         return error_set(error, ERROR_USAGE, "unexpected '%s'; usage: %s %s",
-                         arguments->operands[command->most_operands], command->name,
-                         command->synopsis);
+                         line->operands[command->most_operands], command->name, command->synopsis);
     return 0;
 }
 
-int options_parse(const Command *command, int argc, char **argv, void *settings,
-                  CommandLine *arguments, Error *error)
+int options_parse(const Command *command, int argc, char **argv, void *settings, CommandLine *line,
+                  Error *error)
 {
     Parse parse = {.command = command,
                    .argv = argv,
                    .argc = argc,
                    .next = 1,
                    .settings = settings,
-                   .arguments = arguments};
+                   .line = line};
     int result;
 
-    *arguments = (CommandLine){0};
+    *line = (CommandLine){0};
     parse_collect_options(&parse, command);
     result = parse_words(&parse, error);
     if (result == 0 && parse.help)
@@ -257,15 +256,15 @@ int options_parse(const Command *command, int argc, char **argv, void *settings,
     if (result == 0 && (parse.help || parse.version))
         result = 1;
     if (result != 0)
-        options_free(arguments);
+        options_free(line);
     return result;
 }
 
-void options_free(CommandLine *arguments)
+void options_free(CommandLine *line)
 {
-    free(arguments->operands);
-    free(arguments->settings);
-    *arguments = (CommandLine){0};
+    free(line->operands);
+    free(line->settings);
+    *line = (CommandLine){0};
 }
 
 /* --- help */

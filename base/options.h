@@ -18,7 +18,7 @@
  *         OPTION_TEXT("ops", 0, "OPS", Settings, ops, "the operations"),
  *         OPTION_KEY("quality", 'q', "N", "output.quality", "JPEG quality, 1 to 100"),
  *         OPTION_END};
- *     int done = options_parse(&command, argc, argv, &settings, &arguments, &error);
+ *     int done = options_parse(&command, argc, argv, &settings, &line, &error);
  *     if (done != 0)
  *         return done > 0 ? 0 : ...;  // 1: help or version was printed
  */
@@ -88,16 +88,16 @@ typedef struct Command {
     int least_operands;
     int most_operands; /* or OPTIONS_ANY */
     /* For programs of several commands: does the work; the exit status, or -1 with an Error. */
-    int (*run)(void *settings, const CommandLine *arguments, Error *error);
+    int (*run)(void *settings, const CommandLine *line, Error *error);
 } Command;
 
-/* options_parse reads argv[1..argc) into `settings` (see Option) and `arguments`. Returns 0; or 1
+/* options_parse reads argv[1..argc) into `settings` (see Option) and `line`. Returns 0; or 1
  * when help or the version was asked for and has been printed; or -1 with an ERROR_USAGE that names
- * the option and what it should have been. After 0 the caller frees `arguments` with options_free;
+ * the option and what it should have been. After 0 the caller frees `line` with options_free;
  * after 1 and -1 there is nothing to free. */
-int options_parse(const Command *command, int argc, char **argv, void *settings,
-                  CommandLine *arguments, Error *error);
-void options_free(CommandLine *arguments);
+int options_parse(const Command *command, int argc, char **argv, void *settings, CommandLine *line,
+                  Error *error);
+void options_free(CommandLine *line);
 
 /* options_print_help prints what `--help` shows. */
 void options_print_help(const Command *command, FILE *file);

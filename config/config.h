@@ -98,7 +98,7 @@ int config_set(Config *config, const char *key, const char *value, Error *error)
 /* config_apply_arguments sets every configuration key that the command line gave (OPTION_KEY of
  * base/options.h); call it after config_load. A bad value is an ERROR_USAGE that names the option.
  */
-int config_apply_arguments(Config *config, const CommandLine *arguments, Error *error);
+int config_apply_arguments(Config *config, const CommandLine *line, Error *error);
 
 /* config_print_default writes the shipped tilecrew.yaml (every key, default and comment) to
  * standard output. */
