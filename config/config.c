@@ -206,7 +206,7 @@ int config_set(Config *config, const char *key, const char *value, Error *error)
     return strncmp(error->message, "must", 4) == 0 ? error_prefix(error, "'%s' ", key) : -1;
 }
 
-int config_apply_arguments(Config *config, const CommandLine *arguments, Error *error)
+int config_apply_arguments(Config *config, const CommandLine *line, Error *error)
 {
     for (int i = 0; i < line->setting_count; i++) {
         const OptionSetting *setting = &line->settings[i];
