@@ -55,6 +55,8 @@ $(EMBEDDED): $(BUILD)/generated/embedded.S
 	$(CC) -c -o $@ $<
 $(BUILD)/objects/compute/operations.o: $(BUILD)/generated/operations.inc $(KERNELS)
 
+include tests/tests.mk
+
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
 .PHONY: help

@@ -1,0 +1,80 @@
+# tests.mk: how everything is tested; part of the Makefile. `make check` is all of it.
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_SHARED := $(call object,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+VENV := .venv
+COUNTS := $(BUILD)/counts
+
+ifeq ($(SANITIZE),1)
+export ASAN_OPTIONS := allocator_may_return_null=1
+export LSAN_OPTIONS := suppressions=$(CURDIR)/tests/sanitize/leaks.supp:print_suppressions=0
+export UBSAN_OPTIONS := print_stacktrace=1
+endif
+
+.PHONY: deps
+deps: ## install what building and testing need, by apt, if it is missing
+	scripts/install-deps.sh build test
+
+.PHONY: check
+check: ## install what is missing, build, run every test and linter; ends with the counts
+	+@MAKE="$(MAKE)" COUNTS=$(COUNTS) tests/check.sh
+
+.PHONY: unit
+unit: $(UNIT_PROGRAMS) ## the unit tests (TEST=test_config for one)
+	@mkdir -p $(COUNTS)
+	python3 tests/tools/run_unit.py --counts $(COUNTS)/unit $(filter %$(TEST),$(UNIT_PROGRAMS))
+
+.PHONY: system
+system: all $(VENV)/ready ## the tests of the whole programs (TEST=expression as in pytest -k)
+	@mkdir -p $(COUNTS)
+	TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/system $(VENV)/bin/pytest -q -p no:cacheprovider \
+	    -k "$(TEST)" tests/system
+
+$(UNIT_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/objects/tests/unit/%.o $(UNIT_SHARED) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS) -lcmocka
+
+$(VENV)/ready: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+config/tilecrew.yaml: config/keys.c $(BUILD)/tests/print_config
+	$(BUILD)/tests/print_config >$@
+$(BUILD)/tests/print_config: $(BUILD)/objects/tests/tools/print_config.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- lint: format, clang-tidy, cppcheck, shellcheck, lengths
+C_SOURCES := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools,$(room)/*.c)))
+C_HEADERS := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools,$(room)/*.h)))
+TIDY_STAMPS := $(patsubst %.c,$(BUILD)/lint/%.tidy,$(filter-out bench/% tests/%,$(C_SOURCES)))
+SHELL_SCRIPTS := $(sort $(wildcard scripts/*.sh tests/*.sh bench/*.sh)) .ci/run
+
+.PHONY: lint
+lint: lint-format lint-lengths lint-shell lint-cppcheck lint-tidy ## format, clang-tidy, cppcheck, shellcheck, lengths
+
+.PHONY: format
+format: $(VENV)/ready ## put the C sources into the house's format
+	$(VENV)/bin/clang-format -i $(C_SOURCES) $(C_HEADERS)
+
+.PHONY: lint-format lint-lengths lint-shell lint-cppcheck lint-tidy
+lint-format: $(VENV)/ready
+	$(VENV)/bin/clang-format --dry-run -Werror $(C_SOURCES) $(C_HEADERS)
+lint-lengths:
+	@awk -f tests/tools/lengths.awk $(C_SOURCES) $(C_HEADERS)
+lint-shell:
+	shellcheck $(SHELL_SCRIPTS)
+lint-cppcheck: compile_commands.json $(BUILD)/generated/operations.inc
+	@mkdir -p $(BUILD)/lint/cppcheck
+	cppcheck --project=compile_commands.json --cppcheck-build-dir=$(BUILD)/lint/cppcheck -q --error-exitcode=1 \
+	    --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/tools/cppcheck.txt
+lint-tidy: $(TIDY_STAMPS)
+$(BUILD)/lint/%.tidy: %.c .clang-tidy compile_commands.json $(BUILD)/generated/operations.inc
+	@mkdir -p $(@D)
+	@tests/tools/tidy.sh $< && touch $@
+
+compile_commands.json: Makefile tests/tests.mk $(C_SOURCES)
+	@flags=$$(printf '%s\n' $(CPPFLAGS) -std=c17 $(WARNINGS) | sed 's/["\\]/\\&/g; s/.*/"&"/' | paste -sd,); \
+	for file in $(C_SOURCES); do \
+	    printf '{"directory": "%s", "file": "%s", "arguments": ["cc", %s, "-c", "%s"]}\n' "$(CURDIR)" "$$file" "$$flags" "$$file"; \
+	done | sed '1s/^/[/; $$!s/$$/,/; $$s/$$/]/' >$@
