@@ -66,7 +66,7 @@ PASS_KERNEL(sobel)
     Value falling = se - nw, rising = ne - sw;
     Pixels edge;
 
-    edge.r = edge.g = edge.b = magnitude(falling + rising + (e - w) * 2, falling - rising + (s - n) * 2);
+    edge.r = edge.g = edge.b = magnitude(falling + rising + (e - w) * (Value)2, falling - rising + (s - n) * (Value)2);
 #if CHANNELS == 2
     edge.a = load_pixels(from).a;
 #endif
