@@ -37,13 +37,13 @@ void clock_sleep_ms(int64_t milliseconds)
 int64_t clock_backoff_ms(int attempt, int64_t first_ms, int64_t most_ms)
 {
     int64_t wait = first_ms;
-    uint32_t dice = 0;
+    uint64_t dice = 0;
 
     for (int i = 0; i < attempt && wait < most_ms; i++)
-        wait *= 2;
+        wait = wait > most_ms / 2 ? most_ms : wait * 2;
     if (wait > most_ms)
         wait = most_ms;
     if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) != (ssize_t)sizeof dice)
-        dice = (uint32_t)clock_monotonic_us();
-    return wait / 2 + (int64_t)(dice % (uint32_t)(wait / 2 + 1));
+        dice = (uint64_t)clock_monotonic_us();
+    return wait / 2 + (int64_t)(dice % (uint64_t)(wait / 2 + 1));
 }
