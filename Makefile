@@ -56,6 +56,7 @@ $(EMBEDDED): $(BUILD)/generated/embedded.S
 $(BUILD)/objects/compute/operations.o: $(BUILD)/generated/operations.inc $(KERNELS)
 
 include tests/tests.mk
+-include bench/bench.mk
 
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
