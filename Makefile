@@ -55,6 +55,7 @@ $(EMBEDDED): $(BUILD)/generated/embedded.S
 	$(CC) -c -o $@ $<
 $(BUILD)/objects/compute/operations.o: $(BUILD)/generated/operations.inc $(KERNELS)
 
+include scripts/demo.mk
 include tests/tests.mk
 -include bench/bench.mk
 
