@@ -1,0 +1,39 @@
+#ifdef OP_DECLARE
+
+static int hue_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
+{
+    static const double luma[9] = {.213, .715, .072, .213, .715, .072, .213, .715, .072};
+    static const double cosine[9] = {.787, -.715, -.072, -.213, .285, -.072, -.213, -.715, .928};
+    static const double sine[9] = {-.213, -.715, .928, .143, .140, -.283, -.787, .715, .072};
+    double angle = arguments->value[0] * (M_PI / 180);
+
+    (void)in;
+    (void)error;
+    plan->form = POINT_MATRIX;
+    for (int row = 0; row < 3; row++) {
+        int32_t *weight = &plan->matrix[row * 4];
+
+        weight[row] = 16384; /* whatever the others leave of it: greys stay exactly grey */
+        for (int column = 0; column < 3; column++) {
+            int i = row * 3 + column;
+            double turned = luma[i] + cos(angle) * cosine[i] + sin(angle) * sine[i];
+
+            if (column != row) {
+                weight[column] = (int32_t)lrint(turned * 16384);
+                weight[row] -= weight[column];
+            }
+        }
+    }
+    return 0;
+}
+
+OPERATION(hue, .class = POINT, .alpha = ALPHA_KEEP, .help = "Turns all colours around the colour wheel",
+          .definition =
+              "The hueRotate matrix of SVG's feColorMatrix (and of CSS hue-rotate()) for an angle of "
+              "degrees, in sRGB samples, weights in 1/16384 that add up to one, rounded half up, "
+              "clamped. Greys stay as they are. Alpha is kept.",
+          .oracle = "the SVG hueRotate matrix in double", .tolerance = 1,
+          .parameter = {FLOAT_PARAMETER("degrees", -360, 360, 90, "angle of the turn")},
+          .plan = hue_plan)
+
+#endif

@@ -1,0 +1,34 @@
+#ifdef OP_DECLARE
+
+static int saturation_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
+{
+    static const double luma[3] = {0.213, 0.715, 0.072};
+    double amount = arguments->value[0];
+
+    (void)in;
+    (void)error;
+    plan->form = POINT_MATRIX;
+    for (int row = 0; row < 3; row++) {
+        int32_t *weight = &plan->matrix[row * 4];
+
+        weight[row] = 16384; /* whatever the others leave of it: greys stay exactly grey */
+        for (int column = 0; column < 3; column++) {
+            if (column != row) {
+                weight[column] = (int32_t)lrint(luma[column] * (1 - amount) * 16384);
+                weight[row] -= weight[column];
+            }
+        }
+    }
+    return 0;
+}
+
+OPERATION(saturation, .class = POINT, .alpha = ALPHA_KEEP, .help = "Stronger or paler colours",
+          .definition =
+              "The saturate matrix of SVG's feColorMatrix (and of CSS saturate()): each colour is moved "
+              "from its luma .213 R + .715 G + .072 B by the factor amount, in sRGB samples, weights in "
+              "1/16384 that add up to one, rounded half up, clamped. Greys stay as they are. Alpha is kept.",
+          .oracle = "the SVG saturate matrix in double", .tolerance = 1,
+          .parameter = {FLOAT_PARAMETER("amount", 0, 10, 1.5, "factor: 0 grey, 1 unchanged, 2 vivid")},
+          .plan = saturation_plan)
+
+#endif
