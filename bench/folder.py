@@ -1,10 +1,10 @@
 """A folder of photographs, whole: tilecrew against the codecs' floor, OpenCV and libvips.
 
-Runs every contender in turn, several rounds, each round in another order, so that whatever the machine does
-besides hits all alike. Reports medians, and each contender's ratio to the floor of the same round. Checks that all
-made the same pictures. Writes everything it measured as JSON.
+Runs every contender in turn, several rounds, each round in another order, so that whatever the
+machine does besides hits all alike. Reports medians, and each contender's ratio to the floor of the
+same round. Checks that all made the same pictures. Writes everything it measured as JSON.
 
-    build/bench/venv/bin/python bench/folder.py [--rounds 5] [--processes N] [--build build] [--json build/bench/folder.json]
+    build/bench/venv/bin/python bench/folder.py [--rounds 5] [--processes N] [--skip NAME]...
 """
 import argparse
 import json
@@ -38,25 +38,31 @@ def contenders(build, photos, out, processes):
     every = {
         "floor": ([bench / "floor", count, *files], None),
         "floor, grey": ([bench / "floor", "--grey", count, *files], None),
-        "OpenCV": ([sys.executable, "bench/peers/opencv_folder.py", "gaussian", count, photos, place("opencv")], place("opencv")),
-        "libvips": ([bench / "vips_folder", "gaussian", count, place("vips"), *files], place("vips")),
-        "tilecrew run": ([build / "bin/tilecrew", "run", "--ops", OPERATION, "--quality", str(QUALITY),
-                          "--lanes", count, photos, place("tilecrew")], place("tilecrew")),
+        "OpenCV": ([sys.executable, "bench/peers/opencv_folder.py", "gaussian", count, photos,
+                    place("opencv")], place("opencv")),
+        "libvips": ([bench / "vips_folder", "gaussian", count, place("vips"), *files],
+                    place("vips")),
+        "tilecrew run": ([build / "bin/tilecrew", "run", "--ops", OPERATION,
+                          "--quality", str(QUALITY), "--lanes", count, photos,
+                          place("tilecrew")], place("tilecrew")),
     }
-    return {name: ([str(word) for word in command], result) for name, (command, result) in every.items()}
+    return {name: ([str(word) for word in command], result)
+            for name, (command, result) in every.items()}
 
 
 def measure(command):
     """Wall and CPU seconds of a command and all the processes it waited for."""
     environment = {**os.environ, "VIPS_WARNING": "0"}
     begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, env=environment)
     complaint = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        sys.exit(f"folder: {command[0]} ended with {process.returncode}:\n{complaint.decode(errors='replace')[-2000:]}")
+        sys.exit(f"folder: {command[0]} ended with {process.returncode}:\n"
+                 f"{complaint.decode(errors='replace')[-2000:]}")
     return {"wall": wall, "user": usage.ru_utime, "system": usage.ru_stime}
 
 
@@ -79,7 +85,8 @@ def run_rounds(runs, rounds):
 
 
 def compare(pair):
-    mine, theirs = (cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) for path in pair)
+    how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    mine, theirs = (cv2.imread(str(path), how) for path in pair)
     if mine is None or theirs is None or mine.shape != theirs.shape:
         return 0.0
     return cv2.PSNR(mine, theirs)
@@ -87,7 +94,8 @@ def compare(pair):
 
 def least_psnr(folder, reference, processes):
     """The worst PSNR of a folder's pictures against those of the same name in the reference folder."""
-    pairs = [(pathlib.Path(folder) / path.name, path) for path in sorted(pathlib.Path(reference).glob("*.jpg"))]
+    pairs = [(pathlib.Path(folder) / path.name, path)
+             for path in sorted(pathlib.Path(reference).glob("*.jpg"))]
     with multiprocessing.Pool(processes) as pool:
         return min(pool.map(compare, pairs))
 
@@ -141,9 +149,10 @@ def summarise(samples):
 
 def print_table(report):
     machine = report["machine"]
-    print(f"{report['images']} photographs, {report['megapixels']:.0f} MP, {OPERATION}, JPEG quality {QUALITY}, "
-          f"{report['processes']} processes, median of {report['rounds']} rounds")
-    print(f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, load {machine['load_before']:.2f} before")
+    print(f"{report['images']} photographs, {report['megapixels']:.0f} MP, {OPERATION}, JPEG quality "
+          f"{QUALITY}, {report['processes']} processes, median of {report['rounds']} rounds")
+    print(f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, "
+          f"load {machine['load_before']:.2f} before")
     print(", ".join(f"{name} {version}" for name, version in report["versions"].items() if version))
     print(f"\n{'':16}{'seconds':>9}{'CPU s':>9}{'per floor':>11}{'MP/s':>8}{'least PSNR':>12}")
     for name, row in report["results"].items():
@@ -158,8 +167,8 @@ def main():
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
     parser.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/folder.json"))
-    parser.add_argument("--skip", action="append", default=[], choices=["floor, grey", "libvips", "tilecrew run"],
-                        help="leave a contender out")
+    parser.add_argument("--skip", action="append", default=[], help="leave a contender out",
+                        choices=["floor, grey", "libvips", "tilecrew run"])
     settings = parser.parse_args()
     photos = settings.build / "bench/photos"
     out = settings.build / "bench/folder-out"
@@ -174,11 +183,13 @@ def main():
     failed = []
     for name, (_, result) in runs.items():
         if result and name != "OpenCV":
-            results[name]["least_psnr"] = least_psnr(result, runs["OpenCV"][1], settings.processes)
+            results[name]["least_psnr"] = least_psnr(result, runs["OpenCV"][1],
+                                                     settings.processes)
             if results[name]["least_psnr"] < LEAST_PSNR:
                 failed.append(name)
     report = {
-        "operation": OPERATION, "quality": QUALITY, "processes": settings.processes, "rounds": settings.rounds,
+        "operation": OPERATION, "quality": QUALITY,
+        "processes": settings.processes, "rounds": settings.rounds,
         "images": counted["images"], "megapixels": counted["pixels"] / 1e6,
         "machine": machine, "versions": describe_versions(settings.build), "results": results,
     }
@@ -187,7 +198,8 @@ def main():
     print_table(report)
     shutil.rmtree(out, ignore_errors=True)
     if failed:
-        sys.exit(f"folder: not the same picture as OpenCV's (under {LEAST_PSNR} dB): {', '.join(failed)}")
+        sys.exit(f"folder: not the same picture as OpenCV's (under {LEAST_PSNR} dB): "
+                 f"{', '.join(failed)}")
 
 
 if __name__ == "__main__":
