@@ -104,7 +104,7 @@ static void parse_store_key(Parse *parse, const Option *option, const char *valu
 
     line->settings = memory_resize(line->settings, size);
     line->settings[line->setting_count++] =
-        (OptionSetting){option->name, option->key, value != NULL ? value : "true"};
+        (OptionSetting){option->name, option->key, value};
 }
 
 static int parse_store(Parse *parse, const Option *option, const char *value, Error *error)
@@ -166,30 +166,25 @@ static int parse_long(Parse *parse, const char *word, Error *error)
         return parse_unknown(parse, word, length, error);
     if (option->metavar == NULL && value != NULL)
         return error_set(error, ERROR_USAGE, "option '--%s' takes no value", option->name);
-    if (option->metavar != NULL && value == NULL)
-        value = parse_take_value(parse, option, error);
-    if (option->metavar != NULL && value == NULL)
-        return -1;
-    return parse_store(parse, option, value, error);
+    if (value == NULL)
+        value = option->metavar == NULL ? "true" : parse_take_value(parse, option, error);
+    return value == NULL ? -1 : parse_store(parse, option, value, error);
 }
 
 static int parse_letters(Parse *parse, const char *letters, Error *error)
 {
     for (; *letters != '\0'; letters++) {
         const Option *option = parse_find_letter(parse, *letters);
-        const char *value = NULL;
+        const char *value = "true";
 
         if (option == NULL)
             return error_set(error, ERROR_USAGE, "unknown option '-%c'; see '%s --help'", *letters,
                              parse->command->name);
-        if (option->metavar != NULL) {
+        if (option->metavar != NULL)
             value = letters[1] != '\0' ? letters + 1 : parse_take_value(parse, option, error);
-            if (value == NULL)
-                return -1;
-        }
-        if (parse_store(parse, option, value, error) != 0)
+        if (value == NULL || parse_store(parse, option, value, error) != 0)
             return -1;
-        if (value != NULL)
+        if (option->metavar != NULL)
             return 0;
     }
     return 0;

@@ -9,7 +9,7 @@ stage() {
     echo "== $name"
     rm -f "$COUNTS/$name"
     status=0
-    $MAKE --no-print-directory "$name" </dev/null || status=$?
+    $MAKE -k --no-print-directory "$name" </dev/null || status=$?
     counted=0
     if [ -r "$COUNTS/$name" ]; then
         read -r p f s <"$COUNTS/$name"
