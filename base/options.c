@@ -103,8 +103,7 @@ static void parse_store_key(Parse *parse, const Option *option, const char *valu
     size_t size = ((size_t)line->setting_count + 1) * sizeof *line->settings;
 
     line->settings = memory_resize(line->settings, size);
-    line->settings[line->setting_count++] =
-        (OptionSetting){option->name, option->key, value};
+    line->settings[line->setting_count++] = (OptionSetting){option->name, option->key, value};
 }
 
 static int parse_store(Parse *parse, const Option *option, const char *value, Error *error)

@@ -15,8 +15,8 @@ deps: ## install what building and testing need, by apt, if it is missing
 	scripts/install-deps.sh build test
 
 .PHONY: check
-check: ## install what is missing, build, run every test and linter; ends with the counts
-	+@MAKE="$(MAKE)" COUNTS=$(COUNTS) tests/check.sh
+check: ## install what is missing, build, run every test and linter; ends with the counts (SANITIZE=1: under ASan, UBSan)
+	+@MAKE="$(MAKE)" COUNTS=$(COUNTS) tests/check.sh deps all unit system $(if $(SANITIZE),,lint)
 
 .PHONY: unit
 unit: $(UNIT_PROGRAMS) ## the unit tests (TEST=test_config for one)
@@ -69,9 +69,9 @@ lint-cppcheck: compile_commands.json $(BUILD)/generated/operations.inc
 	cppcheck --project=compile_commands.json --cppcheck-build-dir=$(BUILD)/lint/cppcheck -q --error-exitcode=1 \
 	    --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/tools/cppcheck.txt
 lint-tidy: $(TIDY_STAMPS)
-$(BUILD)/lint/%.tidy: %.c .clang-tidy compile_commands.json $(BUILD)/generated/operations.inc
+$(BUILD)/lint/%.tidy: $(BUILD)/objects/%.o .clang-tidy tests/tools/tidy.sh | compile_commands.json
 	@mkdir -p $(@D)
-	@tests/tools/tidy.sh $< && touch $@
+	@tests/tools/tidy.sh $*.c && touch $@
 
 compile_commands.json: Makefile tests/tests.mk $(C_SOURCES)
 	@flags=$$(printf '%s\n' $(CPPFLAGS) -std=c17 $(WARNINGS) | sed 's/["\\]/\\&/g; s/.*/"&"/' | paste -sd,); \

@@ -1,5 +1,7 @@
 """Fixtures of the system tests. Every test has its own folder, Redis and processes, and leaves nothing.
 
+    from conftest import make_image, read_image, wait_until
+
     def test_a_folder_keeps_its_shape(tilecrew, photos, tmp_path):
         done = tilecrew("run", "--ops", "invert", photos, tmp_path / "out")
         assert done.status == 0, done.stderr
@@ -19,6 +21,7 @@ import cv2
 import numpy
 import pytest
 import redis
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("TILECREW_BUILD", "build") / "bin"
@@ -78,7 +81,7 @@ def environment(folder):
     }
     home = folder / "home"
     home.mkdir()
-    cache = ROOT / BIN.parent / "test-cache"
+    cache = BIN.parent / "test-cache"
     cache.mkdir(parents=True, exist_ok=True)
     return dict(kept, HOME=str(home), XDG_CACHE_HOME=str(cache), LC_ALL="C.UTF-8")
 
@@ -185,39 +188,36 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-@pytest.fixture
-def make_image():
-    """make_image(path, width, height, layout="rgb", seed=1, **options) writes a random image and returns its
-    pixels, RGB(A) or grey. Layouts: grey, rgb, grey-alpha, rgba (PNG), palette (PNG). The path's suffix says
-    JPEG or PNG. `smooth=True` gives a photograph's statistics in place of noise. Options go to Pillow's save."""
-    from PIL import Image
+MODES = {"grey": "L", "rgb": "RGB", "grey-alpha": "LA", "rgba": "RGBA", "palette": "P"}
 
-    modes = {"grey": ("L", 1), "rgb": ("RGB", 3), "grey-alpha": ("LA", 2), "rgba": ("RGBA", 4), "palette": ("P", 1)}
 
-    def make(path, width, height, layout="rgb", seed=1, smooth=False, **options):
-        mode, channels = modes[layout]
-        pixels = numpy.random.default_rng(seed).integers(0, 256, (height, width, channels), numpy.uint8)
-        if smooth:
-            pixels = cv2.GaussianBlur(pixels, (0, 0), 3).reshape(pixels.shape)
-            pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX).reshape(pixels.shape)
-        image = Image.fromarray(pixels[:, :, 0] if channels == 1 and mode != "P" else pixels.squeeze(2)
-                                if channels == 1 else pixels, "L" if mode == "P" else mode)
-        if mode == "P":
-            image.putpalette(numpy.random.default_rng(seed + 1).integers(0, 256, 768, numpy.uint8).tobytes())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, **options)
-        return read_image(path)
+def make_image(path, width, height, layout="rgb", seed=1, smooth=False, **options):
+    """Writes an image of random pixels and returns them as they are in the file, (height, width[, channels]).
 
-    return make
+    Layouts: grey, rgb, and for PNG grey-alpha, rgba, palette. The suffix of the path says JPEG or PNG.
+    smooth=True is more like a photograph than noise. Options go to Pillow's save: quality, subsampling,
+    progressive, exif, icc_profile, ..."""
+    dice = numpy.random.default_rng(seed)
+    mode = MODES[layout]
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    pixels = dice.integers(0, 256, (height, width, channels), numpy.uint8)
+    if smooth:
+        pixels = cv2.normalize(cv2.GaussianBlur(pixels, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
+    image = Image.frombytes(mode, (width, height), numpy.ascontiguousarray(pixels).tobytes())
+    if mode == "P":
+        image.putpalette(dice.integers(0, 256, 768, numpy.uint8).tobytes())
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return read_image(path)
 
 
 def read_image(path):
-    """The pixels of an image file as Pillow sees them, palettes resolved: (height, width[, channels])."""
-    from PIL import Image
-
+    """The pixels of an image file as Pillow decodes them, a palette's colours looked up."""
     with Image.open(path) as image:
-        return numpy.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB")
-                             if image.mode == "P" else image)
+        if image.mode == "P":
+            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        return numpy.asarray(image)
 
 
 def pytest_collection_modifyitems(items):
