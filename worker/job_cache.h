@@ -1,0 +1,40 @@
+/* worker/job_cache.h: what a lane keeps of the jobs whose tiles it works on: the job's record, its
+ * pipeline with built kernels, its stream with buffers, its store. The few used last are kept. */
+#ifndef WORKER_JOB_CACHE_H
+#define WORKER_JOB_CACHE_H
+
+#include "compute/stream.h"
+#include "config/config.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+typedef struct CachedJob {
+    QueueJob record;
+    Pipeline *pipeline;
+    Stream *stream;
+    Store *store;
+    int64_t used; /* when, in uses of the cache */
+} CachedJob;
+
+typedef struct JobCacheOptions {
+    const Config *config;
+    const char *cache_dir; /* of built kernels, or NULL */
+    char *temporary;       /* for Store.temporary */
+    size_t temporary_size;
+} JobCacheOptions;
+
+typedef struct JobCache JobCache;
+
+/* The cache borrows everything it is given. */
+JobCache *job_cache_open(const JobCacheOptions *options, Queue *queue, Device *device);
+void job_cache_close(JobCache *cache);
+
+/* job_cache_get returns the job, made ready on first use: its kernels are built (by one process of
+ * this machine, while the others wait for what it leaves in the kernel cache) and pass their
+ * known-answer test. Valid until the next call. On failure nothing is kept. */
+CachedJob *job_cache_get(JobCache *cache, const char *job, Error *error);
+
+/* job_cache_find returns the job if it is there, else NULL. */
+CachedJob *job_cache_find(JobCache *cache, const char *job);
+
+#endif

@@ -1,0 +1,76 @@
+/* The join of a cut image: its parts are copied into one file. A join may come twice, when its
+ * worker died or the queue lost its commit: before the commit all parts are still there and it is
+ * simply done again; after it they may be gone, and are made again, which gives the same bytes. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "worker/tile.h"
+
+static ByteSource *join_open_part(TileWork *work, int tile, Error *error)
+{
+    const StoreImage where = tile_store_image(work);
+    Store *store = work->job->store;
+    ByteSource *part = store->open_part(store, &where, tile, error);
+    TileWork again = *work;
+
+    if (part != NULL || error->kind != ERROR_INPUT)
+        return part;
+    again.tile = tile;
+    if (tile_make(&again, error) != 0)
+        return NULL;
+    return store->open_part(store, &where, tile, error);
+}
+
+/* The first part begins with the headers of the whole, so its kind is the result's. */
+static int join_find_kind(TileWork *work, ImageKind *kind, Error *error)
+{
+    const ImageLimits limits = tile_limits(work->config);
+    ByteSource *part = join_open_part(work, 0, error);
+    ImageInfo info;
+
+    if (part == NULL || image_probe(part, &limits, &info, error) != 0)
+        return -1;
+    *kind = info.kind;
+    return 0;
+}
+
+static int join_copy(TileWork *work, ImageKind kind, ByteSource *const *parts, Error *error)
+{
+    const StoreImage where = tile_store_image(work);
+    Store *store = work->job->store;
+    ByteSink *sink = store->create_result(store, &where, error);
+
+    if (sink == NULL)
+        return -1;
+    if (image_join(kind, parts, work->image->tiles, sink, error) != 0) {
+        sink->abandon(sink);
+        return -1;
+    }
+    work->bytes = (int64_t)sink->written;
+    return sink->finish(sink, error);
+}
+
+int tile_join(TileWork *work, Error *error)
+{
+    const int tiles = work->image->tiles;
+    ByteSource **parts = memory_try((size_t)tiles, sizeof *parts, "the parts of an image", error);
+    ImageKind kind;
+    int result = -1;
+
+    if (parts == NULL)
+        return -1;
+    for (int tile = 0; tile < tiles; tile++) {
+        parts[tile] = join_open_part(work, tile, error);
+        if (parts[tile] == NULL)
+            goto out;
+    }
+    if (join_find_kind(work, &kind, error) != 0)
+        goto out;
+    result = join_copy(work, kind, parts, error);
+out:
+    for (int tile = 0; tile < tiles; tile++)
+        if (parts[tile] != NULL)
+            parts[tile]->close(parts[tile]);
+    free(parts);
+    return result;
+}
