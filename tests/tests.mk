@@ -24,7 +24,7 @@ unit: $(UNIT_PROGRAMS) ## the unit tests (TEST=test_config for one)
 	python3 tests/tools/run_unit.py --counts $(COUNTS)/unit $(filter %$(TEST),$(UNIT_PROGRAMS))
 
 .PHONY: system
-system: all $(VENV)/ready ## the tests of the whole programs (TEST=expression as in pytest -k)
+system: all tools $(VENV)/ready ## the tests of the whole programs (TEST=expression as in pytest -k)
 	@mkdir -p $(COUNTS)
 	TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/system $(VENV)/bin/pytest -q -p no:cacheprovider \
 	    -k "$(TEST)" tests/system
@@ -41,6 +41,14 @@ $(VENV)/ready: tests/requirements.txt
 config/tilecrew.yaml: config/keys.c $(BUILD)/tests/print_config
 	$(BUILD)/tests/print_config >$@
 $(BUILD)/tests/print_config: $(BUILD)/objects/tests/tools/print_config.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- programs that tests talk to
+TOOLS := $(addprefix $(BUILD)/tests/,apply_operations operation_check)
+.PHONY: tools
+tools: $(TOOLS) ## the programs that the system tests talk to, into build/tests
+$(TOOLS): $(BUILD)/tests/%: $(BUILD)/objects/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
