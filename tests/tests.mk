@@ -38,19 +38,16 @@ $(VENV)/ready: tests/requirements.txt
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
-config/tilecrew.yaml: config/keys.c $(BUILD)/tests/print_config
-	$(BUILD)/tests/print_config >$@
-$(BUILD)/tests/print_config: $(BUILD)/objects/tests/tools/print_config.o $(LIBRARY)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
 # --- programs that tests talk to
-TOOLS := $(addprefix $(BUILD)/tests/,apply_operations operation_check)
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 .PHONY: tools
-tools: $(TOOLS) ## the programs that the system tests talk to, into build/tests
+tools: $(TOOLS)
 $(TOOLS): $(BUILD)/tests/%: $(BUILD)/objects/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+config/tilecrew.yaml: config/keys.c $(BUILD)/bin/tilecrew
+	$(BUILD)/bin/tilecrew config >$@.new && mv $@.new $@
 
 # --- lint: format, clang-tidy, cppcheck, shellcheck, lengths
 C_SOURCES := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools,$(room)/*.c)))
