@@ -18,3 +18,13 @@ $(BENCH)/vips_folder: bench/peers/vips_folder.c
 bench-folder: all $(BENCH)/floor $(BENCH)/vips_folder $(BENCH_PYTHON) ## measure a folder of photographs next to the floor, OpenCV and libvips
 	bench/fetch-photos.sh $(BENCH)
 	$(BENCH_PYTHON) bench/folder.py --build $(BUILD) --json $(BENCH)/folder.json
+
+# --- kernels alone, on one core (bench/operation.c)
+$(BENCH)/operation: bench/operation.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARNINGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
+
+.PHONY: bench-operation
+bench-operation: $(BENCH)/operation ## measure operations alone: megapixels a second of one core
+	$(BENCH)/operation --cache $(BENCH)/kernels gaussian:1.4 gaussian:10 sepia invert,gamma grayscale sobel
+	$(BENCH)/operation --cache $(BENCH)/kernels 4096x3072x1 gaussian:1.4 sobel invert gaussian:1.4,sobel
