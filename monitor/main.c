@@ -75,7 +75,8 @@ typedef struct Outage {
 static int64_t outage_wait_ms(Outage *outage, const Config *config, const Error *error)
 {
     if (strcmp(outage->message, error->message) != 0)
-        log_error("cannot watch the queue", "%s; trying again until it works", error->message);
+        log_error("cannot watch the queue", "error=\"%s\" then=\"trying again until it works\"",
+                  error->message);
     snprintf(outage->message, sizeof outage->message, "%s", error->message);
     return clock_backoff_ms(outage->attempt++, config->redis.retry_first_ms,
                             config->redis.retry_most_ms);

@@ -108,7 +108,8 @@ static void sweep_compare_codecs(Sweep *sweep, const QueueWorker *workers, size_
     const QueueWorker *other = NULL;
 
     for (size_t i = 0; i < count && other == NULL; i++) {
-        if (workers[i].state == WORKER_FENCED || workers[i].codecs == NULL)
+        if (workers[i].state == WORKER_FENCED || workers[i].codecs == NULL ||
+            workers[i].codecs[0] == 0)
             continue;
         if (first == NULL)
             first = &workers[i];
