@@ -1,5 +1,5 @@
-/* The table of every key. To add a setting: a field in config.h, a row here, `build/bin/tilecrew
- * config > config/tilecrew.yaml`. */
+/* The table of every key. To add a setting: a field in config.h, a row here, then
+ * `make config/tilecrew.yaml`. */
 #include "config/keys.h"
 
 #include <limits.h>
