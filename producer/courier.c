@@ -1,0 +1,212 @@
+#include "producer/courier.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum { BLOB_NAME = 64, COLLECT_MOST = 64, SEND_PIECE = 1 << 20 };
+
+/* What is kept of an image that is on its way; a free place has no result. */
+typedef struct Parcel {
+    char *result;
+    int64_t weight;
+} Parcel;
+
+struct Courier {
+    Queue *queue;
+    const char *job;
+    CourierOptions options;
+    Store *store;
+    Parcel *parcels; /* by image number */
+    size_t room;
+    int64_t left;
+    int64_t weight; /* of all that are on their way */
+};
+
+Courier *courier_open(Queue *queue, const char *job, const CourierOptions *options, Error *error)
+{
+    Courier *courier = memory_need(sizeof *courier);
+
+    courier->queue = queue;
+    courier->job = job;
+    courier->options = *options;
+    courier->store = store_open_file(options->output, job, options->sync, error);
+    if (courier->store == NULL) {
+        free(courier);
+        return NULL;
+    }
+    return courier;
+}
+
+void courier_close(Courier *courier)
+{
+    if (courier == NULL)
+        return;
+    for (size_t i = 0; i < courier->room; i++)
+        free(courier->parcels[i].result);
+    free(courier->parcels);
+    courier->store->close(courier->store);
+    free(courier);
+}
+
+int64_t courier_left(const Courier *courier)
+{
+    return courier->left;
+}
+
+/* --- sending */
+
+/* courier_weigh reckons source and result: a JPEG of quality 90 takes about half a byte a pixel, a
+ * PNG of a photograph about two. */
+static int64_t courier_weigh(const Courier *courier, const QueueImage *image)
+{
+    int64_t pixels = image->width * image->height;
+    int64_t source = (int64_t)image->bytes;
+    int64_t result = source;
+
+    if (strcmp(courier->options.format, "jpeg") == 0)
+        result = pixels / 2;
+    else if (strcmp(courier->options.format, "png") == 0)
+        result = pixels * 2;
+    return source + (image->tiles > 1 ? 2 * result : result);
+}
+
+bool courier_has_room(const Courier *courier, const QueueImage *image)
+{
+    return courier->left == 0 ||
+           courier->weight + courier_weigh(courier, image) <= courier->options.bytes_in_flight;
+}
+
+static void courier_note(Courier *courier, const QueueImage *image)
+{
+    size_t number = (size_t)image->number;
+    size_t room = courier->room == 0 ? 1024 : courier->room;
+
+    while (number >= room)
+        room *= 2;
+    if (room > courier->room) {
+        courier->parcels = memory_resize(courier->parcels, room * sizeof *courier->parcels);
+        memset(courier->parcels + courier->room, 0,
+               (room - courier->room) * sizeof *courier->parcels);
+        courier->room = room;
+    }
+    courier->parcels[number] =
+        (Parcel){memory_copy_text(image->result), courier_weigh(courier, image)};
+    courier->weight += courier->parcels[number].weight;
+    courier->left++;
+}
+
+/* courier_read reads a whole source; what cannot be read is left out. */
+static void courier_read(Courier *courier, const QueueImage *image, Text *bytes)
+{
+    StoreImage where = {.root = courier->options.roots[image->root], .path = image->path};
+    Error ignored;
+    ByteSource *source = courier->store->open_source(courier->store, &where, &ignored);
+    char *piece;
+    ssize_t got;
+
+    if (source == NULL)
+        return;
+    piece = memory_need(SEND_PIECE);
+    while ((got = source->read(source, piece, SEND_PIECE, &ignored)) > 0)
+        text_add(bytes, piece, (size_t)got);
+    source->close(source);
+    free(piece);
+}
+
+int courier_send(Courier *courier, const QueueImage *image, Error *error)
+{
+    char name[BLOB_NAME];
+    Text bytes = {0};
+    int status;
+
+    courier_read(courier, image, &bytes);
+    snprintf(name, sizeof name, "source:%" PRId64, image->number);
+    status = queue_put_blob(courier->queue, courier->job, name, bytes.length > 0 ? bytes.data : "",
+                            bytes.length, error);
+    text_free(&bytes);
+    if (status == 0)
+        courier_note(courier, image);
+    return status;
+}
+
+/* --- collecting */
+
+static int courier_write(Courier *courier, int64_t number, const void *bytes, size_t length,
+                         Error *error)
+{
+    StoreImage where = {.result = courier->parcels[number].result, .number = number};
+    ByteSink *sink = courier->store->create_result(courier->store, &where, error);
+
+    if (sink == NULL)
+        return -1;
+    if (sink->write(sink, bytes, length, error) != 0) {
+        sink->abandon(sink);
+        return -1;
+    }
+    return sink->finish(sink, error);
+}
+
+static int courier_take(Courier *courier, int64_t number, bool failed, Error *error)
+{
+    char name[BLOB_NAME];
+    void *bytes = NULL;
+    size_t length = 0;
+    int status = 0;
+
+    snprintf(name, sizeof name, "result:%" PRId64, number);
+    if (!failed) {
+        status = queue_get_blob(courier->queue, courier->job, name, &bytes, &length, error);
+        if (status == 0 && bytes == NULL)
+            status = error_set(error, ERROR_STORE,
+                               "the result of '%s' is gone from Redis: run the same command again",
+                               courier->parcels[number].result);
+        if (status == 0)
+            status = courier_write(courier, number, bytes, length, error);
+        free(bytes);
+    }
+    if (status == 0)
+        status = queue_delete_blob(courier->queue, courier->job, name, error);
+    snprintf(name, sizeof name, "source:%" PRId64, number);
+    if (status == 0)
+        status = queue_delete_blob(courier->queue, courier->job, name, error);
+    return status;
+}
+
+static void courier_forget(Courier *courier, int64_t number)
+{
+    Parcel *parcel = &courier->parcels[number];
+
+    courier->weight -= parcel->weight;
+    courier->left--;
+    free(parcel->result);
+    *parcel = (Parcel){0};
+}
+
+int courier_collect(Courier *courier, int64_t wait_ms, Error *error)
+{
+    int collected = 0;
+
+    while (courier->left > 0 && collected < COLLECT_MOST) {
+        int64_t number = -1;
+        bool failed;
+
+        if (queue_next_finished(courier->queue, courier->job, collected == 0 ? wait_ms : 0, &number,
+                                &failed, error) != 0)
+            return -1;
+        if (number < 0)
+            break;
+        if ((size_t)number >= courier->room || courier->parcels[number].result == NULL)
+            continue; /* told twice */
+        if (courier_take(courier, number, failed, error) != 0)
+            return -1;
+        courier_forget(courier, number);
+        collected++;
+    }
+    return collected;
+}

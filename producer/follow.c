@@ -1,0 +1,146 @@
+#include "producer/follow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "producer/interrupt.h"
+#include "producer/report.h"
+
+enum {
+    LOOK_MS = 100,
+    OUTAGE_FIRST_MS = 100,
+    OUTAGE_MOST_MS = 2000,
+    COLLECT_WAIT_MS = 50,
+    FAILURES_MOST = 100000,
+};
+
+int follow_begin(Follow *follow, Error *error)
+{
+    QueueEvent event;
+
+    return queue_wait_event(follow->queue, follow->cursor, 0, &event, error) < 0 ? -1 : 0;
+}
+
+void follow_end(Follow *follow)
+{
+    queue_free_job(&follow->now);
+    follow->now = (QueueJob){0};
+}
+
+static bool follow_has_changed(const QueueJob *a, const QueueJob *b)
+{
+    return a->state != b->state || a->left != b->left || a->tiles != b->tiles ||
+           a->images_failed != b->images_failed || a->images_done != b->images_done;
+}
+
+static void follow_show(Follow *follow, const QueueJob *job)
+{
+    progress_show(follow->progress, job);
+    if (follow->json_lines && follow_has_changed(&follow->now, job)) {
+        json_t *value = report_job_json(job);
+
+        json_dumpf(value, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+        json_decref(value);
+    }
+}
+
+static int follow_read(Follow *follow, Error *error)
+{
+    QueueJob job;
+
+    follow->looked_ms = clock_monotonic_ms();
+    if (queue_read_job(follow->queue, follow->job, &job, error) != 0)
+        return -1;
+    if (follow->attempt > 0)
+        progress_note(follow->progress, "Redis answers again");
+    follow->attempt = 0;
+    follow_show(follow, &job);
+    queue_free_job(&follow->now);
+    follow->now = job;
+    if (job.state == JOB_BLOCKED && !follow->stays_blocked)
+        return error_set(error, ERROR_FULL, "%s",
+                         job.reason != NULL ? job.reason : "the output cannot be written");
+    return 0;
+}
+
+/* follow_forgive turns an outage into a wait, for those who are patient. */
+static int follow_forgive(Follow *follow, Error *error)
+{
+    if (!follow->patient || error->kind != ERROR_REDIS)
+        return -1;
+    if (follow->attempt == 0)
+        progress_note(follow->progress, "%s; trying again until it answers", error->message);
+    clock_sleep_ms(clock_backoff_ms(follow->attempt++, OUTAGE_FIRST_MS, OUTAGE_MOST_MS));
+    return 0;
+}
+
+int follow_look(Follow *follow, Error *error)
+{
+    if (interrupt_count() > 0)
+        return error_set(error, ERROR_CANCELLED, "interrupted");
+    if (clock_monotonic_ms() - follow->looked_ms < LOOK_MS)
+        return 0;
+    if (follow->servers != NULL && servers_check(follow->servers, error) != 0)
+        return -1;
+    return follow_read(follow, error) == 0 ? 0 : follow_forgive(follow, error);
+}
+
+static bool follow_has_ended(const Follow *follow)
+{
+    if (follow->now.id[0] == '\0')
+        return false;
+    if (follow->now.state == JOB_CANCELLED)
+        return true;
+    return follow->now.state == JOB_DONE &&
+           (follow->courier == NULL || courier_left(follow->courier) == 0);
+}
+
+/* follow_wait sleeps until there is news of the job, or it is time to look again. */
+static int follow_wait(Follow *follow, Error *error)
+{
+    int64_t rest = LOOK_MS - (clock_monotonic_ms() - follow->looked_ms);
+    QueueEvent event;
+    int got;
+
+    if (follow->courier != NULL) {
+        int collected = courier_collect(follow->courier, COLLECT_WAIT_MS, error);
+
+        if (follow->now.state == JOB_DONE && collected == 0)
+            follow->looked_ms = 0;
+        return collected < 0 ? -1 : 0;
+    }
+    got = queue_wait_event(follow->queue, follow->cursor, rest > 1 ? rest : 1, &event, error);
+    if (got == 1 && strcmp(event.job, follow->job) == 0)
+        follow->looked_ms = 0;
+    return got < 0 ? -1 : 0;
+}
+
+int follow_until_end(Follow *follow, Error *error)
+{
+    follow->looked_ms = 0;
+    for (;;) {
+        if (follow_look(follow, error) != 0)
+            return -1;
+        if (follow_has_ended(follow))
+            return 0;
+        if (follow_wait(follow, error) != 0 && follow_forgive(follow, error) != 0)
+            return -1;
+    }
+}
+
+int64_t follow_report(Queue *queue, const char *job, Error *error)
+{
+    QueueDead *dead;
+    size_t count;
+    size_t images;
+
+    if (queue_list_dead(queue, job, FAILURES_MOST, &dead, &count, error) != 0)
+        return -1;
+    images = report_failures(dead, count, stderr);
+    queue_free_dead(dead, count);
+    return (int64_t)images;
+}

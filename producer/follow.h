@@ -1,0 +1,44 @@
+/* producer/follow.h: staying with a job until it ends: progress, Ctrl-C, results to collect, and
+ * the servers of `tilecrew run`. */
+#ifndef PRODUCER_FOLLOW_H
+#define PRODUCER_FOLLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "producer/courier.h"
+#include "producer/progress.h"
+#include "producer/servers.h"
+#include "queue/queue.h"
+
+typedef struct Follow {
+    Queue *queue;
+    const char *job;
+    Progress *progress;
+    Courier *courier;   /* NULL: results are written by the workers */
+    Servers *servers;   /* NULL: the crew belongs to somebody else */
+    bool json_lines;    /* a JSON object on standard output whenever something changed */
+    bool patient;       /* waits out an outage of Redis */
+    bool stays_blocked; /* goes on following a job whose output is full; else that is an ERROR_FULL
+                         */
+    char cursor[64];
+    QueueJob now; /* as read last; released by follow_end */
+    int64_t looked_ms;
+    int attempt; /* of an outage */
+} Follow;
+
+/* follow_begin remembers the place in the queue's events, so that no later one is missed. */
+int follow_begin(Follow *follow, Error *error);
+void follow_end(Follow *follow);
+
+/* follow_look is called often while something else goes on: it looks at the job when it is time.
+ * ERROR_CANCELLED after Ctrl-C. */
+int follow_look(Follow *follow, Error *error);
+
+/* follow_until_end returns 0 when the job is done or cancelled, and `now` says with what. */
+int follow_until_end(Follow *follow, Error *error);
+
+/* follow_report names the failed images on standard error; returns how many there are, or -1. */
+int64_t follow_report(Queue *queue, const char *job, Error *error);
+
+#endif

@@ -1,0 +1,41 @@
+/* producer/report.h: numbers, tables and jobs as a person wants them, and as JSON. */
+#ifndef PRODUCER_REPORT_H
+#define PRODUCER_REPORT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "queue/queue.h"
+
+/* Texts of numbers are written into the caller's buffer, which is returned. */
+enum { REPORT_NUMBER = 32 };
+const char *report_bytes(char text[REPORT_NUMBER], int64_t bytes); /* "57.9 MB" */
+const char *report_duration(char text[REPORT_NUMBER], int64_t ms); /* "3.4 s", "2 h 05 min" */
+const char *report_age(char text[REPORT_NUMBER], int64_t at_ms);   /* since a wall clock time */
+const char *report_megapixels(char text[REPORT_NUMBER], int64_t pixels); /* "220.1" */
+
+/* A table of aligned columns. Starts as {0}; the first row is the heading, whose names beginning
+ * with '>' make a column of numbers, aligned to the right. */
+typedef struct Table {
+    char **cells;
+    size_t count;
+    size_t columns;
+} Table;
+void table_begin(Table *table, const char *const *headings, size_t columns);
+void table_add(Table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(Table *table, FILE *file); /* and frees it */
+
+/* report_failures prints "tilecrew: PATH: REASON" for each image, once however many of its tiles
+ * failed; returns how many images there were. `file` may be NULL. */
+size_t report_failures(const QueueDead *dead, size_t count, FILE *file);
+
+json_t *report_job_json(const QueueJob *job);
+json_t *report_dead_json(const QueueDead *dead, size_t count);
+void report_print_json(json_t *value); /* to standard output, indented; releases it */
+
+/* "12/39": images that are done or failed, of all. */
+const char *report_job_progress(char text[REPORT_NUMBER], const QueueJob *job);
+double report_job_percent(const QueueJob *job);
+
+#endif
