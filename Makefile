@@ -16,6 +16,9 @@ ALL_CFLAGS = -std=c17 $(CFLAGS) $(WARNINGS) $(SANITIZE_FLAGS) -fPIC -MMD -MP
 LDLIBS += -lhiredis -lOpenCL -ljpeg -lpng -lz -lyaml -ljansson -lm -lpthread
 LDFLAGS += $(SANITIZE_FLAGS)
 
+# One short line for each command; V=1 shows the command itself.
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) $@;)
+
 # --- sources: every .c of a room belongs to the library; every .cl is an operation, every .lua a script
 ROOM_SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 KERNELS := $(sort $(wildcard kernels/*.cl))
@@ -35,24 +38,24 @@ $(BUILD)/bin/tilecrew-worker: $(call object,$(call program_sources,worker))
 $(BUILD)/bin/tilecrew-monitor: $(call object,$(call program_sources,monitor))
 $(PROGRAM_FILES): $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS)
 
 $(LIBRARY): $(call object,$(ROOM_SOURCES)) $(EMBEDDED)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,archive)$(AR) rcs $@ $^
 
 $(BUILD)/objects/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,compile)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # --- embedded text: kernels, the kernels' prelude, the queue's scripts; and the list of operations
 $(BUILD)/generated/embedded.S $(BUILD)/generated/operations.inc &: $(KERNELS) $(SCRIPTS) $(PRELUDE) scripts/embed.sh
 	@mkdir -p $(BUILD)/generated
-	scripts/embed.sh $(BUILD)/generated $(KERNELS) $(PRELUDE) $(SCRIPTS)
+	@scripts/embed.sh $(BUILD)/generated $(KERNELS) $(PRELUDE) $(SCRIPTS)
 $(EMBEDDED): $(BUILD)/generated/embedded.S
 	@mkdir -p $(@D)
-	$(CC) -c -o $@ $<
+	$(call say,embed)$(CC) -c -o $@ $<
 $(BUILD)/objects/compute/operations.o: $(BUILD)/generated/operations.inc $(KERNELS)
 
 include scripts/demo.mk

@@ -31,7 +31,7 @@ system: all tools $(VENV)/ready ## the tests of the whole programs (TEST=express
 
 $(UNIT_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/objects/tests/unit/%.o $(UNIT_SHARED) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS) -lcmocka
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LDLIBS) -lcmocka
 
 $(VENV)/ready: tests/requirements.txt
 	python3 -m venv $(VENV)
@@ -44,7 +44,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c)
 tools: $(TOOLS)
 $(TOOLS): $(BUILD)/tests/%: $(BUILD)/objects/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 config/tilecrew.yaml: config/keys.c $(BUILD)/bin/tilecrew
 	$(BUILD)/bin/tilecrew config >$@.new && mv $@.new $@
