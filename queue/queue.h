@@ -35,7 +35,9 @@ typedef struct QueueOptions {
     const char *password_file; /* or NULL */
     const char *name;          /* the queue: [A-Za-z0-9_.-]{1,64} */
     int64_t connect_timeout_ms;
-    int64_t command_timeout_ms;
+    int64_t command_timeout_ms; /* without a byte moving; a waiting call's own wait comes on top */
+    int64_t ready_low,
+        ready_batch; /* refill `ready` below / by about so many tiles; 0: 256, 1024 */
 } QueueOptions;
 
 /* queue_open connects and checks the server: Redis 6.2 or later, maxmemory-policy noeviction
@@ -103,8 +105,9 @@ typedef struct QueueImage {
 void queue_free_image(QueueImage *image);
 
 /* queue_create_job makes the job in state submitting and returns its new id. queue_add_images
- * stores images and pushes their tiles, pipelined, in calls of any number; numbers are given in
- * order from 0. queue_seal_job says that all are in. */
+ * stores images and pushes their tiles, pipelined, in calls of any number; it gives `number` (in
+ * order from 0) and `first_tile`. After an ERROR_REDIS the same call with the same array may be
+ * made again: what was stored already is not stored twice. queue_seal_job says that all are in. */
 int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_ID], Error *error);
 int queue_add_images(Queue *queue, const char *job, QueueImage *images, size_t count, Error *error);
 int queue_seal_job(Queue *queue, const char *job, Error *error);
@@ -202,8 +205,10 @@ void queue_free_workers(QueueWorker *workers, size_t count);
 
 /* ------------------------------------------------------------------ lanes */
 
-/* queue_claim takes up to `most` tiles for a lane: one by BRPOPLPUSH waiting up to wait_ms (0: do
- * not wait), the others pipelined behind it without waiting. *count may be 0. */
+/* queue_claim takes up to `most` tiles for a lane: what is there at once, by a script that refills
+ * `ready` when it is low; when there is nothing, one by BRPOPLPUSH waiting up to wait_ms (0: do not
+ * wait), and the others pipelined behind it without waiting. *count may be 0. Fails with
+ * ERROR_CANCELLED when the worker is fenced or not enrolled. */
 int queue_claim(Queue *queue, const char *worker, int lane, int most, int64_t wait_ms,
                 QueueTask *tasks, int *count, Error *error);
 
@@ -246,6 +251,8 @@ int queue_commit_and_claim(Queue *queue, const char *worker, int lane, QueueResu
  * `dead` at max_fails. */
 int queue_fail(Queue *queue, const char *worker, int lane, const QueueTask *task,
                const char *reason, bool permanent, Error *error);
+/* queue_put_back: to the front of `ready`, or of the job's own list while it is paused or blocked.
+ */
 int queue_put_back(Queue *queue, const char *worker, int lane, const QueueTask *tasks, int count,
                    Error *error);
 

@@ -1,0 +1,139 @@
+/* What the redis store needs: named bytes in `job:<id>:blobs`, and the images that came to their
+ * end in `job:<id>:finished`. An entry of the latter moves to `job:<id>:collecting` when it is
+ * given to the collector and is removed by the collector's next call, so that none is lost with a
+ * reply or with a collector; after a reconnect what was left there is given again. One collector a
+ * job. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/connection.h"
+
+/* The job may have been removed meanwhile: its blobs must not stay behind. */
+int queue_put_blob(Queue *queue, const char *job, const char *name, const void *bytes,
+                   size_t length, Error *error)
+{
+    const Key blobs = queue_key(queue, "job:%s:blobs", job);
+    Replies replies;
+    bool there;
+
+    command_begin(queue, "HSET");
+    command_add_text(queue, blobs.text);
+    command_add_text(queue, name);
+    command_add(queue, bytes, length);
+    command_end(queue);
+    command_put(queue, "EXISTS", queue_key(queue, "job:%s", job).text, NULL);
+    if (queue_expect(queue, 0, &replies, error) != 0)
+        return -1;
+    there = reply_number(replies.item[1]) == 1;
+    replies_free(&replies);
+    if (there)
+        return 0;
+    command_put(queue, "UNLINK", blobs.text, NULL);
+    if (queue_do(queue, error) != 0)
+        return -1;
+    return error_set(error, ERROR_USAGE, "there is no job %s", job);
+}
+
+int queue_get_blob(Queue *queue, const char *job, const char *name, void **bytes, size_t *length,
+                   Error *error)
+{
+    redisReply *reply;
+    int status = 0;
+
+    *bytes = NULL;
+    *length = 0;
+    command_put(queue, "HGET", queue_key(queue, "job:%s:blobs", job).text, name, NULL);
+    reply = queue_ask(queue, 0, error);
+    if (reply == NULL)
+        return -1;
+    if (reply->type == REDIS_REPLY_STRING) {
+        *bytes = memory_try((size_t)reply->len, 1, name, error);
+        status = *bytes == NULL ? -1 : 0;
+        if (status == 0 && reply->len > 0)
+            memcpy(*bytes, reply->str, (size_t)reply->len);
+        *length = status == 0 ? (size_t)reply->len : 0;
+    }
+    freeReplyObject(reply);
+    return status;
+}
+
+int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *error)
+{
+    command_put(queue, "HDEL", queue_key(queue, "job:%s:blobs", job).text, name, NULL);
+    return queue_do(queue, error);
+}
+
+static int collect_acknowledge(Queue *queue, const Key *collecting, Error *error)
+{
+    if (queue->collecting.entry[0] == '\0')
+        return 0;
+    command_put(queue, "LREM", collecting->text, "1", queue->collecting.entry, NULL);
+    if (queue_do(queue, error) != 0)
+        return -1;
+    queue->collecting.entry[0] = '\0';
+    return 0;
+}
+
+/* Takes back what a lost reply or an earlier collector left, the last given first. */
+static int collect_settle(Queue *queue, const Key *finished, const Key *collecting, Error *error)
+{
+    while (queue->transport == NULL || !queue->collecting.settled) {
+        redisReply *reply;
+        bool empty;
+        command_put(queue, "LMOVE", collecting->text, finished->text, "RIGHT", "LEFT", NULL);
+        reply = queue_ask(queue, 0, error);
+        if (reply == NULL)
+            return -1;
+        empty = reply->type == REDIS_REPLY_NIL;
+        freeReplyObject(reply);
+        queue->collecting.settled = empty;
+    }
+    return 0;
+}
+
+static int collect_next(Queue *queue, const Key *finished, const Key *collecting, int64_t wait_ms,
+                        Error *error)
+{
+    char seconds[32];
+    redisReply *reply;
+
+    snprintf(seconds, sizeof seconds, "%.3f", (double)wait_ms / 1000);
+    if (wait_ms > 0)
+        command_put(queue, "BLMOVE", finished->text, collecting->text, "LEFT", "RIGHT", seconds,
+                    NULL);
+    else
+        command_put(queue, "LMOVE", finished->text, collecting->text, "LEFT", "RIGHT", NULL);
+    reply = queue_ask(queue, wait_ms, error);
+    if (reply == NULL)
+        return -1;
+    snprintf(queue->collecting.entry, sizeof queue->collecting.entry, "%s", reply_text(reply));
+    freeReplyObject(reply);
+    return 0;
+}
+
+int queue_next_finished(Queue *queue, const char *job, int64_t wait_ms, int64_t *image,
+                        bool *failed, Error *error)
+{
+    const Key finished = queue_key(queue, "job:%s:finished", job);
+    const Key collecting = queue_key(queue, "job:%s:collecting", job);
+    char *how;
+
+    *image = -1;
+    *failed = false;
+    if (strcmp(queue->collecting.job, job) != 0) {
+        queue->collecting.settled = false;
+        queue->collecting.entry[0] = '\0';
+        snprintf(queue->collecting.job, sizeof queue->collecting.job, "%s", job);
+    }
+    if (collect_acknowledge(queue, &collecting, error) != 0 ||
+        collect_settle(queue, &finished, &collecting, error) != 0 ||
+        collect_next(queue, &finished, &collecting, wait_ms, error) != 0)
+        return -1;
+    if (queue->collecting.entry[0] == '\0')
+        return 0;
+    *image = strtoll(queue->collecting.entry, &how, 10);
+    *failed = strcmp(how, ":failed") == 0;
+    return 0;
+}
