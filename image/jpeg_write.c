@@ -143,6 +143,9 @@ static int jpeg_open(ImageWriter *base, Error *error)
     JpegWriter *writer = (JpegWriter *)base;
     const ImageInfo *info = &base->info;
 
+    if (base->options.quality < 1 || base->options.quality > 100)
+        return error_set(error, ERROR_USAGE, "JPEG quality %d is not within 1..100",
+                         base->options.quality);
     if (info->width > JPEG_MAX_DIMENSION || info->height > JPEG_MAX_DIMENSION)
         return error_set(error, ERROR_INPUT,
                          "%s: %lld x %lld pixels; JPEG holds at most %ld rows and columns: write "

@@ -32,20 +32,6 @@ static void filter_up(const uint8_t *restrict row, const uint8_t *restrict above
         out[i] = (uint8_t)(row[i] - above[i]);
 }
 
-static void filter_average(const uint8_t *restrict row, const uint8_t *restrict above,
-                           size_t length, size_t step, uint8_t *restrict out)
-{
-    size_t i = 0;
-
-    for (; i < step && i < length; i++)
-        out[i] = (uint8_t)(row[i] - above[i] / 2);
-    for (; i + BLOCK <= length; i += BLOCK)
-        for (size_t k = 0; k < BLOCK; k++)
-            out[i + k] = (uint8_t)(row[i + k] - (row[i + k - step] + above[i + k]) / 2);
-    for (; i < length; i++)
-        out[i] = (uint8_t)(row[i] - (row[i - step] + above[i]) / 2);
-}
-
 /* The PNG specification's predictor: of left, above and upper left the one nearest to left + above
  * - upper left; ties in that order. */
 static inline uint8_t paeth(int16_t left, int16_t up, int16_t corner)
@@ -86,9 +72,6 @@ void png_filter_row(PngFilter filter, const uint8_t *row, const uint8_t *above, 
         break;
     case PNG_UP:
         filter_up(row, above, length, out);
-        break;
-    case PNG_AVERAGE:
-        filter_average(row, above, length, step, out);
         break;
     case PNG_PAETH:
         filter_paeth(row, above, length, step, out);
