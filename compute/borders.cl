@@ -1,6 +1,7 @@
 /* compute/borders.cl: fills the columns left and right of rows, for a pass that reads beyond them.
- * ELEMENT is an unsigned type of the samples' size. A work-item fills one side (get_global_id(0)) of
- * one row. `origin` is the element of the first row's first sample; width and halo are in pixels. */
+ * ELEMENT is an unsigned type of the samples' size. A work-item fills one side (get_global_id(0))
+ * of one row. `origin` is the element of the first row's first sample; width and halo are in
+ * pixels. */
 
 /* The column that the border shows at `column`: dcb|abcd|cba, again and again, or aaa|abcd|ddd. */
 static inline int border_column(int column, int width, int replicate)

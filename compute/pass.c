@@ -77,7 +77,7 @@ static cl_int set_window(cl_kernel kernel, cl_uint index, const Window *window, 
 {
     cl_int origin = (cl_int)window_origin(window, row), stride = (cl_int)window->stride;
 
-    return clSetKernelArg(kernel, index, sizeof window->memory, &window->memory) |
+    return clSetKernelArg(kernel, index, sizeof(cl_mem), &window->memory) |
            clSetKernelArg(kernel, index + 1, sizeof origin, &origin) |
            clSetKernelArg(kernel, index + 2, sizeof stride, &stride);
 }
@@ -94,7 +94,7 @@ int pass_run(const PassProgram *program, const Device *device, const Window *fro
     cl_int code = set_window(program->kernel, 0, from, to->end);
 
     code |= set_window(program->kernel, 3, to, to->end);
-    code |= clSetKernelArg(program->kernel, 6, sizeof program->table, &program->table);
+    code |= clSetKernelArg(program->kernel, 6, sizeof(cl_mem), &program->table);
     if (code == CL_SUCCESS)
         code = clEnqueueNDRangeKernel(device->queue, program->kernel, 2, NULL, global, local, 0,
                                       NULL, NULL);

@@ -61,12 +61,12 @@
 #define TARGET_PIXELS  BLOCK_AT(target, target_origin, target_stride, 16 * OUT_CHANNELS)
 
 /* --- 16 samples, from and to any element --- */
-/* PoCL puts vload16 together from halves of halves; the one unaligned load or store that these types
- * stand for is three to five times as fast on a CPU. */
+/* PoCL puts vload16 together from halves of halves; the one unaligned load or store that these
+ * types stand for is three to five times as fast on a CPU. */
 #ifdef __clang__
 typedef IN_T16 LooseIn16 __attribute__((aligned(sizeof(IN_T))));
 typedef OUT_T16 LooseOut16 __attribute__((aligned(sizeof(OUT_T))));
-#define load_samples(from)      (*(global const LooseIn16 *)(from))    /* IN_T16 */
+#define load_samples(from)      (*(global const LooseIn16 *)(from))   /* IN_T16 */
 #define store_samples(v, where) (*(global LooseOut16 *)(where) = (v)) /* an OUT_T16 */
 #else
 #define load_samples(from)      vload16(0, (from))

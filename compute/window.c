@@ -170,7 +170,7 @@ static int pad_rows(Window *window, int64_t row, int64_t count, Error *error)
                         window->channels,
                         window->halo_x,
                         window->border == BORDER_REPLICATE};
-    cl_int code = clSetKernelArg(window->pad, 0, sizeof window->memory, &window->memory);
+    cl_int code = clSetKernelArg(window->pad, 0, sizeof(cl_mem), &window->memory);
 
     for (cl_uint i = 0; i < 6; i++)
         code |= clSetKernelArg(window->pad, i + 1, sizeof number[i], &number[i]);

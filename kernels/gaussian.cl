@@ -2,9 +2,10 @@
 
 enum { GAUSSIAN_UNROLLED = 15 }; /* larger radii share one kernel that loops */
 
-/* gaussian_weights writes the radius + 1 weights from the rim to the centre, in units of 1 / one: each
- * rounded with the error of those before it carried over, the centre taking what is left, so that all
- * 2 * radius + 1 of them add up to exactly one. OpenCV's fixed-point kernels are made in the same way. */
+/* gaussian_weights writes the radius + 1 weights from the rim to the centre, in units of 1 / one:
+ * each rounded with the error of those before it carried over, the centre taking what is left, so
+ * that all 2 * radius + 1 of them add up to exactly one. OpenCV's fixed-point kernels are made in
+ * the same way. */
 static void gaussian_weights(double sigma, int radius, int32_t one, int32_t *weight)
 {
     double sum = 1, carried = 0;
@@ -31,7 +32,8 @@ static int gaussian_pass(const Plan *plan, double sigma, int radius, Pass *pass,
     pass->in_channels = pass->out_channels = plan->out.channels;
     pass->in = pass->out = type;
     pass->table_count = radius + 2;
-    pass->table = memory_try((size_t)radius + 2, sizeof *pass->table, "the weights of gaussian", error);
+    pass->table =
+        memory_try((size_t)radius + 2, sizeof *pass->table, "the weights of gaussian", error);
     if (pass->table == NULL)
         return -1;
     pass->table[0] = radius;
@@ -56,20 +58,21 @@ static int gaussian_plan(const Arguments *arguments, RowFormat in, Plan *plan, E
     return gaussian_pass(plan, sigma, radius, &plan->pass[1], error);
 }
 
-OPERATION(gaussian, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Gaussian blur",
-          .definition =
-              "The separable Gaussian with weights exp(-x^2 / (2 sigma^2)) for |x| <= radius, radius = "
-              "round(6 sigma + 1) / 2 (16 bits: round(8 sigma + 1) / 2), in 1/256 (16 bits: 1/65536) "
-              "adding up to exactly one; columns, then rows, each rounded half up. Border: reflected "
-              "without the edge pixel (dcb|abcd|cba). With alpha, mixes colour multiplied by alpha.",
-          .oracle = "cv2.GaussianBlur(src, (0, 0), sigma)", .tolerance = 1,
-          .parameter = {FLOAT_PARAMETER("sigma", 0.3, 50, 1.5, "standard deviation in pixels")},
-          .plan = gaussian_plan)
+OPERATION(
+    gaussian, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Gaussian blur",
+    .definition =
+        "The separable Gaussian with weights exp(-x^2 / (2 sigma^2)) for |x| <= radius, radius = "
+        "round(6 sigma + 1) / 2 (16 bits: round(8 sigma + 1) / 2), in 1/256 (16 bits: 1/65536) "
+        "adding up to exactly one; columns, then rows, each rounded half up. Border: reflected "
+        "without the edge pixel (dcb|abcd|cba). With alpha, mixes colour multiplied by alpha.",
+    .oracle = "cv2.GaussianBlur(src, (0, 0), sigma)", .tolerance = 1,
+    .parameter = {FLOAT_PARAMETER("sigma", 0.3, 50, 1.5, "standard deviation in pixels")},
+    .plan = gaussian_plan, .check = 0x958bb40d779bf435)
 
 #else
 
-/* table: the radius, then the weights from the rim to the centre. The weights of 8 bits add up to 256,
- * so that 16 bits hold any sum; those of 16 bits to 65536, for 32 bits. */
+/* table: the radius, then the weights from the rim to the centre. The weights of 8 bits add up to
+ * 256, so that 16 bits hold any sum; those of 16 bits to 65536, for 32 bits. */
 #if DEPTH == 8
 typedef ushort16 Sum;
 #define load_sum(from) load_ushort16(from)

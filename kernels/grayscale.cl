@@ -12,10 +12,12 @@ static int grayscale_plan(const Arguments *arguments, RowFormat in, Plan *plan, 
     return 0;
 }
 
-OPERATION(grayscale, .class = POINT, .alpha = ALPHA_KEEP, .help = "Luma (BT.601) as one channel",
-          .definition =
-              "Y = (4899 R + 9617 G + 1868 B + 8192) >> 14, the BT.601 luma of the samples as they are "
-              "(no linearisation). Alpha is kept; grey images stay as they are.",
-          .oracle = "cv2.cvtColor(src, cv2.COLOR_RGB2GRAY)", .tolerance = 1, .plan = grayscale_plan)
+OPERATION(
+    grayscale, .class = POINT, .alpha = ALPHA_KEEP, .help = "Luma (BT.601) as one channel",
+    .definition =
+        "Y = (4899 R + 9617 G + 1868 B + 8192) >> 14, the BT.601 luma of the samples as they are "
+        "(no linearisation). Alpha is kept; grey images stay as they are.",
+    .oracle = "cv2.cvtColor(src, cv2.COLOR_RGB2GRAY)", .tolerance = 1, .plan = grayscale_plan,
+    .check = 0xc3a40e22db01ddbb)
 
 #endif

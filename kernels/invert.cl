@@ -14,8 +14,10 @@ static int invert_plan(const Arguments *arguments, RowFormat in, Plan *plan, Err
     return 0;
 }
 
-OPERATION(invert, .class = POINT, .alpha = ALPHA_KEEP, .help = "Photographic negative",
-          .definition = "Each colour sample v becomes max - v, max being 255 or 65535. Alpha is kept.",
-          .oracle = "cv2.bitwise_not(src)", .tolerance = 0, .plan = invert_plan)
+OPERATION(
+    invert, .class = POINT, .alpha = ALPHA_KEEP, .help = "Photographic negative",
+    .definition = "Each colour sample v becomes max - v, max being 255 or 65535. Alpha is kept.",
+    .oracle = "cv2.bitwise_not(src)", .tolerance = 0, .plan = invert_plan,
+    .check = 0x3f0af34671dbea98)
 
 #endif

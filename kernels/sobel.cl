@@ -24,12 +24,13 @@ static int sobel_plan(const Arguments *arguments, RowFormat in, Plan *plan, Erro
 
 OPERATION(sobel, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
           .help = "Edges: magnitude of the Sobel gradient",
-          .definition = "sqrt(dx^2 + dy^2) of the luma, rounded to nearest, at most 255 (65535), with dx = "
-                        "[-1 0 1; -2 0 2; -1 0 1] and dy its transpose. Border: reflected without the "
-                        "edge pixel (dcb|abcd|cba). With alpha, of the luma multiplied by alpha; alpha "
-                        "is kept.",
+          .definition =
+              "sqrt(dx^2 + dy^2) of the luma, rounded to nearest, at most 255 (65535), with dx = "
+              "[-1 0 1; -2 0 2; -1 0 1] and dy its transpose. Border: reflected without the "
+              "edge pixel (dcb|abcd|cba). With alpha, of the luma multiplied by alpha; alpha "
+              "is kept.",
           .oracle = "cv2.magnitude of cv2.Sobel(luma, cv2.CV_32F, 1, 0) and (0, 1)", .tolerance = 0,
-          .plan = sobel_plan)
+          .plan = sobel_plan, .check = 0xa7bd0edd1720f4bd)
 
 #else
 
@@ -60,13 +61,16 @@ PASS_KERNEL(sobel)
 {
     global const IN_T *from = SOURCE_PIXELS;
     global const IN_T *above = from - source_stride, *below = from + source_stride;
-    Value nw = load_value(above - CHANNELS), n = load_value(above), ne = load_value(above + CHANNELS);
+    Value nw = load_value(above - CHANNELS), n = load_value(above),
+          ne = load_value(above + CHANNELS);
     Value w = load_value(from - CHANNELS), e = load_value(from + CHANNELS);
-    Value sw = load_value(below - CHANNELS), s = load_value(below), se = load_value(below + CHANNELS);
+    Value sw = load_value(below - CHANNELS), s = load_value(below),
+          se = load_value(below + CHANNELS);
     Value falling = se - nw, rising = ne - sw;
     Pixels edge;
 
-    edge.r = edge.g = edge.b = magnitude(falling + rising + (e - w) * (Value)2, falling - rising + (s - n) * (Value)2);
+    edge.r = edge.g = edge.b =
+        magnitude(falling + rising + (e - w) * (Value)2, falling - rising + (s - n) * (Value)2);
 #if CHANNELS == 2
     edge.a = load_pixels(from).a;
 #endif
