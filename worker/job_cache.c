@@ -1,5 +1,6 @@
 #include "worker/job_cache.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -57,66 +58,80 @@ void job_cache_close(JobCache *cache)
 
 /* ---------------------------------------------------------------- building, once per machine */
 
-/* The mark that a pipeline's kernels are in the cache: built-<FNV-1a of all they depend on>. */
-static void job_mark_path(const JobCache *cache, const Pipeline *pipeline, char path[PATH_MAX])
+/* What is built is marked by an empty file built-<FNV-1a of all it depends on> in the cache. While
+ * the mark is missing, one process builds, holding the lock, and the others wait. Without a cache,
+ * or when it cannot be written, everybody builds, which costs only time. */
+typedef struct Building {
+    char mark[PATH_MAX];
+    int lock; /* -1: none is held */
+} Building;
+
+static void job_begin_building(const JobCache *cache, const CachedJob *job, const char *format,
+                               Building *building)
 {
-    const char *parts[] = {pipeline_text(pipeline), device_name(cache->device),
+    const char *parts[] = {pipeline_text(job->pipeline), format, device_name(cache->device),
                            device_driver(cache->device), TILECREW_VERSION};
     uint64_t hash = UINT64_C(14695981039346656037);
+    char path[PATH_MAX];
 
+    building->lock = -1;
+    if (cache->options.cache_dir == NULL)
+        return;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        for (const char *at = parts[i];; at++) {
+        for (const char *at = parts[i]; at == parts[i] || at[-1] != '\0'; at++)
             hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
-            if (*at == '\0')
-                break;
-        }
-    snprintf(path, PATH_MAX, "%s/built-%016" PRIx64, cache->options.cache_dir, hash);
+    snprintf(building->mark, sizeof building->mark, "%s/built-%016" PRIx64,
+             cache->options.cache_dir, hash);
+    if (access(building->mark, F_OK) == 0)
+        return;
+    snprintf(path, sizeof path, "%s/build.lock", cache->options.cache_dir);
+    building->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (building->lock >= 0)
+        while (flock(building->lock, LOCK_EX) != 0 && errno == EINTR)
+            continue;
 }
 
-/* Waits for the right to build; -1 when no lock is needed or none can be had, which costs only
- * time. */
-static int job_lock_build(const JobCache *cache, const char *mark)
+static void job_end_building(const Building *building, bool built)
 {
-    char path[PATH_MAX];
-    int fd;
+    int mark;
 
-    if (access(mark, F_OK) == 0)
-        return -1;
-    snprintf(path, sizeof path, "%s/build.lock", cache->options.cache_dir);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    if (building->lock < 0)
+        return;
+    mark = built ? open(building->mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (mark >= 0)
+        close(mark);
+    close(building->lock); /* which gives the lock back */
 }
 
 static int job_build(const JobCache *cache, CachedJob *job, Error *error)
 {
     const int64_t band = cache->options.config->worker.band_bytes;
+    Building building;
+    int result;
 
-    if (stream_check(cache->device, job->pipeline, error) != 0)
-        return -1;
-    job->stream = stream_open(cache->device, job->pipeline, band, 0, error);
+    job_begin_building(cache, job, "check", &building);
+    result = stream_check(cache->device, job->pipeline, error);
+    job_end_building(&building, result == 0);
+    if (result == 0)
+        job->stream = stream_open(cache->device, job->pipeline, band, 0, error);
     return job->stream == NULL ? -1 : 0;
 }
 
-static int job_build_once(const JobCache *cache, CachedJob *job, Error *error)
+int job_cache_begin(JobCache *cache, CachedJob *job, const Frame *frame, Error *error)
 {
-    char mark[PATH_MAX];
-    int lock, result, fd;
+    const unsigned bit = 1U << (2 * frame->format.channels + (frame->format.depth == 16));
+    Building building;
+    char format[32];
+    int result;
 
-    if (cache->options.cache_dir == NULL)
-        return job_build(cache, job, error);
-    job_mark_path(cache, job->pipeline, mark);
-    lock = job_lock_build(cache, mark);
-    result = job_build(cache, job, error);
-    if (lock >= 0) {
-        fd = result == 0 ? open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
-        if (fd >= 0)
-            close(fd);
-        close(lock); /* and the lock with it */
-    }
+    if ((job->formats & bit) != 0)
+        return stream_begin(job->stream, frame, error);
+    snprintf(format, sizeof format, "%d channels, %d bits", frame->format.channels,
+             frame->format.depth);
+    job_begin_building(cache, job, format, &building);
+    result = stream_begin(job->stream, frame, error);
+    job_end_building(&building, result == 0);
+    job->formats |= result == 0 ? bit : 0;
     return result;
 }
 
@@ -148,7 +163,7 @@ static int job_make_ready(const JobCache *cache, CachedJob *job, const char *id,
         return -1;
     job->pipeline = pipeline_parse(job->record.pipeline, error);
     if (job->pipeline == NULL || job_open_store(cache, job, error) != 0 ||
-        job_build_once(cache, job, error) != 0) {
+        job_build(cache, job, error) != 0) {
         job_cache_drop(job);
         return -1;
     }

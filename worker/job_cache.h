@@ -13,7 +13,8 @@ typedef struct CachedJob {
     Pipeline *pipeline;
     Stream *stream;
     Store *store;
-    int64_t used; /* when, in uses of the cache */
+    unsigned formats; /* of rows whose kernels are built: a bit each */
+    int64_t used;     /* when, in uses of the cache */
 } CachedJob;
 
 typedef struct JobCacheOptions {
@@ -29,10 +30,14 @@ typedef struct JobCache JobCache;
 JobCache *job_cache_open(const JobCacheOptions *options, Queue *queue, Device *device);
 void job_cache_close(JobCache *cache);
 
-/* job_cache_get returns the job, made ready on first use: its kernels are built (by one process of
- * this machine, while the others wait for what it leaves in the kernel cache) and pass their
- * known-answer test. Valid until the next call. On failure nothing is kept. */
+/* job_cache_get returns the job, made ready on first use: its operations pass their known-answer
+ * test. Valid until the next call. On failure nothing is kept. */
 CachedJob *job_cache_get(JobCache *cache, const char *job, Error *error);
+
+/* job_cache_begin is stream_begin on the job's stream. Kernels that were never built on this
+ * machine are built by one lane (in job_cache_get as well), while the others wait for what it
+ * leaves in the kernel cache. */
+int job_cache_begin(JobCache *cache, CachedJob *job, const Frame *frame, Error *error);
 
 /* job_cache_find returns the job if it is there, else NULL. */
 CachedJob *job_cache_find(JobCache *cache, const char *job);

@@ -172,10 +172,11 @@ static int lane_recover(Lane *lane)
 
 static int lane_make(Lane *lane, const QueueTask *task, const QueueImage *image, Error *error)
 {
-    TileWork work = {.config = lane->setup->config, .image = image, .tile = task->tile};
+    TileWork work = {
+        .config = lane->setup->config, .jobs = lane->jobs, .image = image, .tile = task->tile};
     const bool join = image->tiles > 1 && task->tile == image->tiles;
     QueueResult result = {.task = *task};
-    int64_t started;
+    int64_t started, taken;
 
     if (image->path == NULL)
         return error_set(error, ERROR_INPUT, "the queue has no record of this image");
@@ -191,12 +192,13 @@ static int lane_make(Lane *lane, const QueueTask *task, const QueueImage *image,
             lane_give_up(lane, error);
         return -1;
     }
-    pace_note_tile(&lane->claims.pace, clock_monotonic_us() - started, work.pixels);
+    taken = clock_monotonic_us() - started;
+    pace_note_tile(&lane->claims.pace, taken - work.preparing_us, work.pixels);
     result.pixels = work.pixels;
     result.bytes = work.bytes;
     claims_add_done(&lane->claims, &result, join ? image->tiles : 0);
     log_debug("tile made", "job=%s image=%" PRId64 " tile=%d path=\"%s\" us=%" PRId64, task->job,
-              task->image, task->tile, image->path, clock_monotonic_us() - started);
+              task->image, task->tile, image->path, taken);
     return 0;
 }
 
@@ -365,11 +367,16 @@ static void lane_loop(Lane *lane)
     while (result == 0) {
         const bool ends = lane->status != GO_ON;
 
-        if ((ends ? lane_leave(lane, &error) : lane_step(lane, &error)) != 0) {
+        if ((ends ? lane_leave(lane, &error) : lane_step(lane, &error)) == 0) {
+            if (ends)
+                break;
+        } else if (error.kind == ERROR_CANCELLED) {
+            log_warning("claim refused", "error=\"%s\"", error.message);
+            lane->status = LANE_EXIT_FENCED;
+            break;
+        } else {
             lane_note_outage(lane, &error);
             result = lane_recover(lane);
-        } else if (ends) {
-            break;
         }
     }
 }

@@ -397,7 +397,9 @@ int supervisor_run(const Config *config, const char *cache_dir, Error *error)
                     .password_file = config->redis.password_file,
                     .name = config->redis.queue,
                     .connect_timeout_ms = config->redis.connect_timeout_ms,
-                    .command_timeout_ms = config->redis.command_timeout_ms},
+                    .command_timeout_ms = config->redis.command_timeout_ms,
+                    .ready_low = config->job.ready_low,
+                    .ready_batch = config->job.ready_batch},
     };
     const LaneSetup setup = {.config = config,
                              .queue = &supervisor.options,

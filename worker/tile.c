@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 StoreImage tile_store_image(const TileWork *work)
 {
     const QueueJob *record = &work->job->record;
@@ -151,6 +153,15 @@ static int tile_run_rows(Stream *stream, const Pump *pump, Error *error)
     return image_finish_writer(pump->writer, error);
 }
 
+static int tile_begin_stream(TileWork *work, const Frame *frame, Error *error)
+{
+    const int64_t started = clock_monotonic_us();
+    const int result = job_cache_begin(work->jobs, work->job, frame, error);
+
+    work->preparing_us = clock_monotonic_us() - started;
+    return result;
+}
+
 int tile_make(TileWork *work, Error *error)
 {
     Stream *stream = work->job->stream;
@@ -159,7 +170,7 @@ int tile_make(TileWork *work, Error *error)
 
     tile_plan_rows(work, &pump.frame);
     if (tile_open_reader(work, &pump, error) != 0 ||
-        stream_begin(stream, &pump.frame, error) != 0 ||
+        tile_begin_stream(work, &pump.frame, error) != 0 ||
         tile_open_writer(work, &pump, error) != 0 || tile_run_rows(stream, &pump, error) != 0)
         goto out;
     work->pixels = pump.frame.width * pump.frame.row_count;

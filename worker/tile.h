@@ -7,11 +7,13 @@
 
 typedef struct TileWork {
     const Config *config;
+    JobCache *jobs;
     CachedJob *job;
     const QueueImage *image;
-    int tile;       /* image->tiles: the join of a cut image */
-    int64_t pixels; /* filled: made by this tile; 0 for a join */
-    int64_t bytes;  /* filled: written */
+    int tile;             /* image->tiles: the join of a cut image */
+    int64_t pixels;       /* filled: made by this tile; 0 for a join */
+    int64_t bytes;        /* filled: written */
+    int64_t preparing_us; /* filled: spent on the stream, building kernels when it is the first */
 } TileWork;
 
 /* tile_make does the tile: afterwards its result (or part) is in the store, whole, and it may be
