@@ -64,7 +64,7 @@ format: $(VENV)/ready ## put the C sources into the house's format
 
 .PHONY: lint-format lint-lengths lint-shell lint-cppcheck lint-tidy
 lint-format: $(VENV)/ready
-	$(VENV)/bin/clang-format --dry-run -Werror $(C_SOURCES) $(C_HEADERS)
+	@$(VENV)/bin/clang-format --dry-run -Werror $(C_SOURCES) $(C_HEADERS)
 lint-lengths:
 	@awk -f tests/tools/lengths.awk $(C_SOURCES) $(C_HEADERS)
 lint-shell:
