@@ -54,7 +54,7 @@ static void dead_print(const QueueDead *dead, size_t count)
         table_add(&table, "%d", dead[i].task.fails);
         table_add(&table, "%d", dead[i].task.losses);
         table_add(&table, "%s", report_age(age, dead[i].at_ms));
-        table_add(&table, "%s", dead[i].reason != NULL ? dead[i].reason : "");
+        table_add(&table, "%s", report_reason(&dead[i]));
     }
     table_print(&table, stdout);
 }

@@ -132,14 +132,17 @@ int follow_until_end(Follow *follow, Error *error)
     }
 }
 
-int64_t follow_report(Queue *queue, const char *job, Error *error)
+int64_t follow_report(const Follow *follow, Error *error)
 {
+    const QueueJob *job = &follow->now;
     QueueDead *dead;
     size_t count;
     size_t images;
 
-    if (queue_list_dead(queue, job, FAILURES_MOST, &dead, &count, error) != 0)
+    if (queue_list_dead(follow->queue, follow->job, FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
+    report_name_failures(follow->queue, (const char *const *)job->roots, job->root_count, dead,
+                         count);
     images = report_failures(dead, count, stderr);
     queue_free_dead(dead, count);
     return (int64_t)images;

@@ -38,7 +38,8 @@ int follow_look(Follow *follow, Error *error);
 /* follow_until_end returns 0 when the job is done or cancelled, and `now` says with what. */
 int follow_until_end(Follow *follow, Error *error);
 
-/* follow_report names the failed images on standard error; returns how many there are, or -1. */
-int64_t follow_report(Queue *queue, const char *job, Error *error);
+/* follow_report names the failed images of the job on standard error, under their roots in `now`;
+ * returns how many there are, or -1. */
+int64_t follow_report(const Follow *follow, Error *error);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+enum { NAME_BATCH = 256 };
+
 /* --- numbers */
 
 const char *report_bytes(char text[REPORT_NUMBER], int64_t bytes)
@@ -154,6 +156,55 @@ static int compare_dead(const void *a, const void *b)
     return order != 0 ? order : one->task.tile - other->task.tile;
 }
 
+const char *report_reason(const QueueDead *dead)
+{
+    const char *reason = dead->reason != NULL ? dead->reason : "no reason was given";
+    size_t length = dead->path != NULL ? strlen(dead->path) : 0;
+
+    if (length > 0 && strncmp(reason, dead->path, length) == 0 && reason[length] == ':')
+        return reason + length + 1 + strspn(reason + length + 1, " ");
+    return reason;
+}
+
+/* report_name_failure puts the root before the path, and takes the path off the reason, where it
+ * would not be found any more. */
+static void report_name_failure(QueueDead *dead, const char *root)
+{
+    char *reason = memory_copy_text(report_reason(dead));
+    size_t length = strlen(root);
+    bool bare = length == 0 || root[length - 1] == '/';
+    char *path = memory_format_text("%s%s%s", root, bare ? "" : "/", dead->path);
+
+    free(dead->reason);
+    free(dead->path);
+    dead->reason = reason;
+    dead->path = path;
+}
+
+void report_name_failures(Queue *queue, const char *const *roots, int root_count, QueueDead *dead,
+                          size_t count)
+{
+    QueueImage images[NAME_BATCH];
+    QueueJobState states[NAME_BATCH];
+    QueueTask tasks[NAME_BATCH];
+    Error ignored;
+
+    for (size_t first = 0; first < count; first += NAME_BATCH) {
+        size_t batch = count - first < NAME_BATCH ? count - first : NAME_BATCH;
+
+        for (size_t i = 0; i < batch; i++)
+            tasks[i] = dead[first + i].task;
+        if (queue_read_images(queue, tasks, (int)batch, images, states, &ignored) != 0)
+            return;
+        for (size_t i = 0; i < batch; i++) {
+            if (images[i].path != NULL && dead[first + i].path != NULL &&
+                images[i].root < root_count)
+                report_name_failure(&dead[first + i], roots[images[i].root]);
+            queue_free_image(&images[i]);
+        }
+    }
+}
+
 size_t report_failures(const QueueDead *dead, size_t count, FILE *file)
 {
     const QueueDead **sorted = memory_need(count * sizeof *sorted + 1);
@@ -170,7 +221,7 @@ size_t report_failures(const QueueDead *dead, size_t count, FILE *file)
             continue;
         images++;
         if (file != NULL)
-            fprintf(file, "tilecrew: %s: %s\n", path, sorted[i]->reason);
+            fprintf(file, "tilecrew: %s: %s\n", path, report_reason(sorted[i]));
     }
     free(sorted);
     return images;

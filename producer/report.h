@@ -30,6 +30,15 @@ void table_print(Table *table, FILE *file); /* and frees it */
  * failed; returns how many images there were. `file` may be NULL. */
 size_t report_failures(const QueueDead *dead, size_t count, FILE *file);
 
+/* report_reason is the reason of a failure without the file's name before it, which stands beside
+ * it anyway. */
+const char *report_reason(const QueueDead *dead);
+
+/* report_name_failures puts its root before the path of each, from `roots` (by index, as in the
+ * job), so that files of several inputs are told apart. What cannot be read keeps its path. */
+void report_name_failures(Queue *queue, const char *const *roots, int root_count, QueueDead *dead,
+                          size_t count);
+
 json_t *report_job_json(const QueueJob *job);
 json_t *report_dead_json(const QueueDead *dead, size_t count);
 void report_print_json(json_t *value); /* to standard output, indented; releases it */

@@ -83,8 +83,8 @@ static json_t *run_failures_json(const Run *run, const QueueDead *dead, size_t c
     const WalkRefusal *refusals = walk_refusals(run->submission.walk, &refused);
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:s*, s:s*}", "path", dead[i].path, "reason", dead[i].reason));
+        json_array_append_new(list, json_pack("{s:s*, s:s*}", "path", dead[i].path, "reason",
+                                              report_reason(&dead[i])));
     for (size_t i = 0; i < refused; i++)
         json_array_append_new(
             list, json_pack("{s:s, s:s}", "path", refusals[i].name, "reason", refusals[i].reason));
@@ -119,6 +119,7 @@ static int run_report(Run *run, Error *error)
         queue_list_dead(run->session.queue, run->submission.job, FAILURES_MOST, &dead, &count,
                         error) != 0)
         return -1;
+    submission_name_failures(&run->submission, run->session.queue, dead, count);
     progress_close(run->follow.progress);
     run->follow.progress = NULL;
     run->failed = (int64_t)report_failures(dead, count, stderr);

@@ -135,6 +135,8 @@ static int status_of_job(Session *session, Error *error)
         queue_free_job(&job);
         return -1;
     }
+    report_name_failures(session->queue, (const char *const *)job.roots, job.root_count, dead,
+                         count);
     if (session->settings->json) {
         json_t *value = report_job_json(&job);
 
@@ -144,7 +146,7 @@ static int status_of_job(Session *session, Error *error)
         status_print_job(&job);
         for (size_t i = 0; i < count; i++)
             printf("%s%s: %s\n", i == 0 ? "failed      " : "            ",
-                   dead[i].path != NULL ? dead[i].path : "?", dead[i].reason);
+                   dead[i].path != NULL ? dead[i].path : "?", report_reason(&dead[i]));
     }
     queue_free_dead(dead, count);
     queue_free_job(&job);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "producer/report.h"
 
 enum { FIRST_BATCH_MS = 20, BATCH_MS = 200, BATCH_MOST = 4096, SEND_BATCH = 32, HOST_NAME = 256 };
 
@@ -236,7 +237,21 @@ int submission_push(Submission *submission, Follow *follow, Error *error)
     }
 }
 
-/* --- what was left out */
+/* --- what failed and what was left out */
+
+void submission_name_failures(const Submission *submission, Queue *queue, QueueDead *dead,
+                              size_t count)
+{
+    int root_count;
+    const char **typed;
+
+    walk_roots(submission->walk, &root_count);
+    typed = memory_need((size_t)root_count * sizeof *typed + 1);
+    for (int i = 0; i < root_count; i++)
+        typed[i] = walk_typed_root(submission->walk, i);
+    report_name_failures(queue, typed, root_count, dead, count);
+    free(typed);
+}
 
 void submission_say_skipped(const Submission *submission, Progress *progress)
 {

@@ -37,6 +37,10 @@ int submission_push(Submission *submission, Follow *follow, Error *error);
 /* submission_open_courier makes the follow's courier, for the redis store. */
 int submission_open_courier(const Submission *submission, Follow *follow, Error *error);
 
+/* submission_name_failures calls failed images what the person called them. */
+void submission_name_failures(const Submission *submission, Queue *queue, QueueDead *dead,
+                              size_t count);
+
 /* submission_say_skipped tells in one line what was not done, and why; submission_report_refusals
  * names what was refused on standard error and returns how many. */
 void submission_say_skipped(const Submission *submission, Progress *progress);

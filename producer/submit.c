@@ -99,7 +99,7 @@ static int submit_end(Submit *submit, Error *error)
     if (submit->follow.now.images_failed > 0) {
         progress_close(submit->follow.progress);
         submit->follow.progress = NULL;
-        failed = follow_report(submit->session.queue, submit->submission.job, error);
+        failed = follow_report(&submit->follow, error);
         if (failed < 0)
             return -1;
     }

@@ -102,6 +102,11 @@ const char *const *walk_roots(const Walk *walk, int *count)
     return (const char *const *)walk->roots;
 }
 
+const char *walk_typed_root(const Walk *walk, int root)
+{
+    return walk->root[root].typed;
+}
+
 bool walk_root_is_folder(const Walk *walk, int root)
 {
     return walk->root[root].folder;

@@ -41,6 +41,7 @@ void walk_leave_out(Walk *walk, const char *output);
 int walk_next(Walk *walk, WalkFile *file);
 
 const char *const *walk_roots(const Walk *walk, int *count); /* absolute, without symbolic links */
+const char *walk_typed_root(const Walk *walk, int root);     /* "" for the current folder */
 bool walk_root_is_folder(const Walk *walk, int root); /* an input itself, not the folder of one */
 
 /* walk_name is how a person calls a file of the walk: the input as typed and the name behind it.

@@ -29,7 +29,7 @@ static int watch_end(Follow *follow, bool json, Error *error)
     progress_close(follow->progress);
     follow->progress = NULL;
     if (follow->now.images_failed > 0)
-        failed = follow_report(follow->queue, follow->job, error);
+        failed = follow_report(follow, error);
     if (failed < 0)
         return -1;
     if (!json)
