@@ -167,6 +167,7 @@ static int job_make_ready(const JobCache *cache, CachedJob *job, const char *id,
         job_cache_drop(job);
         return -1;
     }
+    job->halo = pipeline_halo(job->pipeline);
     log_debug("job ready", "job=%s pipeline=\"%s\" ms=%" PRId64, id, pipeline_text(job->pipeline),
               clock_monotonic_ms() - started);
     return 0;

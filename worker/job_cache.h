@@ -11,6 +11,7 @@
 typedef struct CachedJob {
     QueueJob record;
     Pipeline *pipeline;
+    int halo; /* of the pipeline, for any format of rows */
     Stream *stream;
     Store *store;
     unsigned formats; /* of rows whose kernels are built: a bit each */

@@ -3,9 +3,11 @@
 #include "worker/tile.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 StoreImage tile_store_image(const TileWork *work)
 {
@@ -64,6 +66,7 @@ typedef struct Pump {
     ImageMetadata *metadata;
     ByteSink *sink;
     Frame frame;
+    int64_t next_row; /* that the reader will give */
 } Pump;
 
 static void tile_plan_rows(const TileWork *work, Frame *frame)
@@ -82,8 +85,7 @@ static int tile_open_reader(const TileWork *work, Pump *pump, Error *error)
 {
     const ImageLimits limits = tile_limits(work->config);
     const StoreImage where = tile_store_image(work);
-    const int64_t halo = pipeline_halo(work->job->pipeline);
-    const int64_t first = pump->frame.first_row - halo;
+    const int64_t first = pump->frame.first_row - work->job->halo;
     const ImageReadOptions options = {.luma = pipeline_wants_luma(work->job->pipeline),
                                       .first_row = first > 0 ? first : 0};
     Store *store = work->job->store;
@@ -101,6 +103,7 @@ static int tile_open_reader(const TileWork *work, Pump *pump, Error *error)
                          "changed since it was submitted: it was %" PRId64 " x %" PRId64
                          " pixels and is %" PRId64 " x %" PRId64 "; submit it again",
                          work->image->width, work->image->height, info->width, info->height);
+    pump->next_row = options.first_row;
     pump->frame.format = (RowFormat){.channels = info->channels, .depth = info->depth};
     return 0;
 }
@@ -130,6 +133,28 @@ static int tile_open_writer(const TileWork *work, Pump *pump, Error *error)
         return -1;
     pump->writer = image_open_writer(pump->sink, &info, &options, error);
     return pump->writer == NULL ? -1 : 0;
+}
+
+/* The reader was opened at the row that the widest halo asks for; for this image's own format the
+ * stream may begin further down. */
+static int tile_skip_rows(const Stream *stream, Pump *pump, Error *error)
+{
+    const RowFormat *format = &pump->frame.format;
+    const size_t stride =
+        (size_t)pump->frame.width * (size_t)format->channels * (size_t)format->depth / 8;
+    int64_t surplus = stream_first_source_row(stream) - pump->next_row;
+    void *row;
+    int result = 0;
+
+    if (surplus == 0)
+        return 0;
+    row = memory_try(1, stride, "a row", error);
+    if (row == NULL)
+        return -1;
+    for (; surplus > 0 && result == 0; surplus--)
+        result = image_read_rows(pump->reader, row, stride, 1, error);
+    free(row);
+    return result;
 }
 
 static int tile_run_rows(Stream *stream, const Pump *pump, Error *error)
@@ -171,7 +196,8 @@ int tile_make(TileWork *work, Error *error)
     tile_plan_rows(work, &pump.frame);
     if (tile_open_reader(work, &pump, error) != 0 ||
         tile_begin_stream(work, &pump.frame, error) != 0 ||
-        tile_open_writer(work, &pump, error) != 0 || tile_run_rows(stream, &pump, error) != 0)
+        tile_skip_rows(stream, &pump, error) != 0 || tile_open_writer(work, &pump, error) != 0 ||
+        tile_run_rows(stream, &pump, error) != 0)
         goto out;
     work->pixels = pump.frame.width * pump.frame.row_count;
     work->bytes = (int64_t)pump.sink->written;
