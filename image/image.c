@@ -9,31 +9,31 @@
 #include "image/codec.h"
 #include "image/jpeg.h"
 
-/* What a file is, by the bytes at its start. `mask` has '.' where any byte will do. */
+/* What a file is, by the bytes at its start. */
 static const struct {
     const char *name;
     const char *bytes;
     const char *mask; /* '=' the byte must match, '.' any */
     const ImageDecoder *decoder;
 } magics[] = {
-    {"JPEG", "\xff\xd8\xff", "===", &image_jpeg_decoder},
-    {"PNG", "\x89PNG\r\n\x1a\n", "========", &image_png_decoder},
-    {"GIF", "GIF8", "====", NULL},
-    {"TIFF", "II*\0", "====", NULL},
-    {"TIFF", "MM\0*", "====", NULL},
-    {"BigTIFF", "II+\0", "====", NULL},
-    {"BigTIFF", "MM\0+", "====", NULL},
-    {"WebP", "RIFF....WEBP", "====....====", NULL},
-    {"AVIF", "....ftypavif", "....========", NULL},
-    {"HEIC", "....ftyphei", "....=======", NULL},
-    {"HEIC", "....ftypmif1", "....========", NULL},
-    {"JPEG XL", "\0\0\0\x0cJXL ", "========", NULL},
-    {"JPEG XL", "\xff\x0a", "==", NULL},
-    {"JPEG 2000", "\0\0\0\x0cjP  ", "========", NULL},
-    {"Photoshop", "8BPS", "====", NULL},
-    {"PDF", "%PDF-", "=====", NULL},
-    {"SVG", "<svg", "====", NULL},
-    {"BMP", "BM", "==", NULL},
+    {"a JPEG", "\xff\xd8\xff", "===", &image_jpeg_decoder},
+    {"a PNG", "\x89PNG\r\n\x1a\n", "========", &image_png_decoder},
+    {"a GIF", "GIF8", "====", NULL},
+    {"a TIFF", "II*\0", "====", NULL},
+    {"a TIFF", "MM\0*", "====", NULL},
+    {"a BigTIFF", "II+\0", "====", NULL},
+    {"a BigTIFF", "MM\0+", "====", NULL},
+    {"a WebP", "RIFF....WEBP", "====....====", NULL},
+    {"an AVIF", "....ftypavif", "....========", NULL},
+    {"a HEIC", "....ftyphei", "....=======", NULL},
+    {"a HEIC", "....ftypmif1", "....========", NULL},
+    {"a JPEG XL", "\0\0\0\x0cJXL ", "========", NULL},
+    {"a JPEG XL", "\xff\x0a", "==", NULL},
+    {"a JPEG 2000", "\0\0\0\x0cjP  ", "========", NULL},
+    {"a Photoshop", "8BPS", "====", NULL},
+    {"a PDF", "%PDF-", "=====", NULL},
+    {"an SVG", "<svg", "====", NULL},
+    {"a BMP", "BM", "==", NULL},
 };
 
 enum { MAGIC_MOST = 12 };
@@ -63,7 +63,7 @@ static const ImageDecoder *find_decoder(ImageInput *input, Error *error)
                            input->end - input->start))
             continue;
         if (magics[i].decoder == NULL)
-            error_set(error, ERROR_INPUT, "%s: a %s file; tilecrew reads JPEG and PNG",
+            error_set(error, ERROR_INPUT, "%s: %s file; tilecrew reads JPEG and PNG",
                       image_input_name(input), magics[i].name);
         return magics[i].decoder;
     }
