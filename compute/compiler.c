@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "compute/opencl.h"
 #include "compute/stream.h"
 
-enum { COMPILER_SOCKET = 3, COMPILER_TEXT = 66000, SAMPLE_SIDE = 64 };
+enum { COMPILER_SOCKET = 3, COMPILER_TEXT = 66000, COMPILER_PATIENCE_MS = 1000, SAMPLE_SIDE = 64 };
 
 struct Compiler {
     pid_t process;
@@ -51,14 +53,43 @@ static int run_sample(Device *device, const Request *request, Error *error)
     return result;
 }
 
-_Noreturn static void compile(const DeviceOptions *options, const Request *request)
+/* receive: false when the lane is gone. */
+static bool receive(Request *request)
 {
+    ssize_t got;
+
+    do
+        got = recv(COMPILER_SOCKET, request, sizeof *request, 0);
+    while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
+static bool reply(void)
+{
+    char nothing = 0;
+
+    return send(COMPILER_SOCKET, &nothing, 1, MSG_NOSIGNAL) == 1;
+}
+
+/* compile serves this request and those that follow at once: a compiler's first program takes most
+ * of a second, the next ones a fraction of it. Every request that it took was answered when it ends
+ * with status 0. */
+_Noreturn static void compile(const DeviceOptions *options, Request *request)
+{
+    struct pollfd more = {.fd = COMPILER_SOCKET, .events = POLLIN};
     Error error;
     Device *device = device_open_plain(options, &error);
-    int result = device == NULL ? -1 : run_sample(device, request, &error);
+    bool going = device != NULL;
 
+    if (!going)
+        _exit(1);
+    while (going) {
+        if (run_sample(device, request, &error) != 0)
+            log_debug("kernels not built ahead", "reason=\"%s\"", error.message);
+        going = reply() && poll(&more, 1, COMPILER_PATIENCE_MS) > 0 && receive(request);
+    }
     device_close(device);
-    _exit(result == 0 ? 0 : 1);
+    _exit(0);
 }
 
 /* --- the process that waits --- */
@@ -81,27 +112,26 @@ static void shed(int socket)
     prctl(PR_SET_NAME, "tilecrew-build");
 }
 
+/* run_child: true when every request that the child took was answered. */
+static bool run_child(const DeviceOptions *options, Request *request)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0)
+        compile(options, request);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return child > 0 && status == 0;
+}
+
 _Noreturn static void wait_for_requests(const DeviceOptions *options)
 {
     static Request request;
-    ssize_t got;
+    bool going = receive(&request);
 
-    while ((got = recv(COMPILER_SOCKET, &request, sizeof request, 0)) != 0) {
-        char reply = 0;
-        pid_t child;
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            break;
-        child = fork();
-        if (child == 0)
-            compile(options, &request);
-        while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-            continue;
-        if (send(COMPILER_SOCKET, &reply, 1, MSG_NOSIGNAL) != 1)
-            break;
-    }
+    while (going)
+        going = (run_child(options, &request) || reply()) && receive(&request);
     _exit(0);
 }
 
@@ -145,7 +175,7 @@ void compiler_build(Compiler *compiler, const char *pipeline, RowFormat format)
 {
     Request *request;
     size_t length = strlen(pipeline) + 1;
-    char reply;
+    char answer;
 
     if (compiler == NULL || length > sizeof request->pipeline)
         return;
@@ -153,7 +183,7 @@ void compiler_build(Compiler *compiler, const char *pipeline, RowFormat format)
     request->format = format;
     memcpy(request->pipeline, pipeline, length);
     if (send(compiler->socket, request, offsetof(Request, pipeline) + length, MSG_NOSIGNAL) > 0) {
-        while (recv(compiler->socket, &reply, 1, 0) < 0 && errno == EINTR)
+        while (recv(compiler->socket, &answer, 1, 0) < 0 && errno == EINTR)
             continue;
     }
     free(request);

@@ -2,9 +2,9 @@
  * a compiler's memory (130 MB with PoCL), which is never given back.
  *
  * compiler_open forks it before the lane opens OpenCL, while a fork is safe; it waits, owning
- * nothing but a socket, and for each request forks a child that opens the device, runs the pipeline
- * over a small image, and so leaves the programs in the device's cache. It ends when the lane
- * closes the socket or dies. */
+ * nothing but a socket, and for a request forks a child that opens the device, runs the pipeline
+ * over a small image, and so leaves the programs in the device's cache; the child ends when it had
+ * nothing to do for a second. The waiting process ends when the lane closes the socket or dies. */
 #ifndef COMPUTE_COMPILER_H
 #define COMPUTE_COMPILER_H
 

@@ -286,8 +286,8 @@ static void one_stream_takes_images_of_any_format(void **state)
     Stream *stream = open_stream(pipeline, 0);
 
     (void)state;
-    for (int i = 0; i < 16; i++) {
-        Picture source = make_picture(100 + i, 33, 1 + i % 4, i % 8 < 4 ? 8 : 16);
+    for (int i = 0; i < 8; i++) {
+        Picture source = make_picture(100 + i, 33, 1 + i % 4, i % 2 == 0 ? 8 : 16);
         Picture result = run_rows(stream, &source, (Manner){0}, 0, source.height);
 
         assert_same_rows(&result, &source, 0);
