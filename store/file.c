@@ -369,31 +369,7 @@ static int file_open_output(FileStore *store)
     return store->output_fd < 0 ? -1 : 0;
 }
 
-static int file_open_folder(FileStore *store, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const int flags = store->sync ? O_RDONLY : O_PATH;
-    char folder[PATH_MAX];
-
-    if (strlen(path) >= sizeof folder) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 0 : (int)(slash - path), path);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        int fd = file_open_output(store) == 0
-                     ? beneath_open_directory(store->output_fd, folder, flags)
-                     : -1;
-
-        if (fd >= 0 || store->output_fd < 0 || (errno != ENOENT && errno != ESTALE))
-            return fd;
-        close(store->output_fd);
-        store->output_fd = -1;
-    }
-    return -1;
-}
-
-/* Opens the sink's temporary file under a name that nobody has. */
+/* Opens the sink's temporary file in its open folder, under a name that nobody has. */
 static int file_open_temporary(FileSink *sink, const char *leaf)
 {
     for (int attempt = 0; attempt < TEMPORARY_ATTEMPTS; attempt++) {
@@ -406,33 +382,56 @@ static int file_open_temporary(FileSink *sink, const char *leaf)
     return sink->fd < 0 ? -1 : 0;
 }
 
-static ByteSink *file_create(FileStore *store, const char *path, Error *error)
+/* Opens the sink's folder, made where it is missing, and its temporary file; -1 with errno. */
+static int file_open_sink(FileSink *sink, const char *path)
 {
+    FileStore *store = sink->store;
     const char *slash = strrchr(path, '/');
     const char *leaf = slash == NULL ? path : slash + 1;
-    FileSink *sink = NULL;
-    int directory = file_open_folder(store, path);
+    char folder[PATH_MAX];
+    int saved;
 
-    if (directory < 0) {
-        file_write_error(store, path, error);
-        return NULL;
-    }
-    if (strlen(leaf) > NAME_MAX || leaf[0] == '\0') {
+    if (strlen(path) >= sizeof folder || strlen(leaf) > NAME_MAX || leaf[0] == '\0') {
         errno = ENAMETOOLONG;
-        file_write_error(store, path, error);
-        goto fail;
+        return -1;
     }
-    sink = malloc(sizeof *sink); /* not zeroed: most of it is the buffer */
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 0 : (int)(slash - path), path);
+    if (file_open_output(store) != 0)
+        return -1;
+    sink->directory =
+        beneath_open_directory(store->output_fd, folder, store->sync ? O_RDONLY : O_PATH);
+    if (sink->directory < 0)
+        return -1;
+    if (file_open_temporary(sink, leaf) == 0)
+        return 0;
+    saved = errno;
+    close(sink->directory);
+    errno = saved;
+    return -1;
+}
+
+static ByteSink *file_create(FileStore *store, const char *path, Error *error)
+{
+    FileSink *sink = malloc(sizeof *sink); /* not zeroed: most of it is the buffer */
+    int result;
+
     if (sink == NULL) {
         error_set(error, ERROR_STORE, "no memory to write %s/%s", store->output, path);
-        goto fail;
+        return NULL;
     }
     sink->store = store;
-    sink->directory = directory;
     sink->held = 0;
-    if (file_open_temporary(sink, leaf) != 0) {
+    result = file_open_sink(sink, path);
+    if (result != 0 && (errno == ENOENT || errno == ESTALE)) { /* the output folder was replaced */
+        if (store->output_fd >= 0)
+            close(store->output_fd);
+        store->output_fd = -1;
+        result = file_open_sink(sink, path);
+    }
+    if (result != 0) {
         file_write_error(store, path, error);
-        goto fail;
+        free(sink);
+        return NULL;
     }
     sink->path = memory_copy_text(path);
     sink->base = (ByteSink){.write = file_sink_write,
@@ -441,10 +440,6 @@ static ByteSink *file_create(FileStore *store, const char *path, Error *error)
                             .name = sink->path};
     file_note_temporary(sink);
     return &sink->base;
-fail:
-    free(sink);
-    close(directory);
-    return NULL;
 }
 
 static ByteSink *file_create_result(Store *base, const StoreImage *image, Error *error)
