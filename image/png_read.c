@@ -181,8 +181,9 @@ static int create(PngReader *reader, const ImageLimits *limits, bool probe, Erro
     png_set_crc_action(reader->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_user_limits(reader->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours come after */
     png_set_chunk_cache_max(reader->png, 0);
-    png_set_chunk_malloc_max(reader->png,
-                             (png_alloc_size_t)limits->max_metadata_bytes + SMALL_CHUNK);
+    /* a probe passes over every chunk without keeping it, whatever its size */
+    png_set_chunk_malloc_max(
+        reader->png, probe ? 0 : (png_alloc_size_t)limits->max_metadata_bytes + SMALL_CHUNK);
     png_set_keep_unknown_chunks(reader->png,
                                 probe ? PNG_HANDLE_CHUNK_NEVER : PNG_HANDLE_CHUNK_ALWAYS, NULL, -1);
     if (!probe)
