@@ -1,5 +1,6 @@
 #include "base/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,7 +301,8 @@ void options_print_help(const Command *command, FILE *file)
     Parse parse = {0};
 
     parse_collect_options(&parse, command);
-    fprintf(file, "Usage: %s %s\n%s.\n", command->name, command->synopsis, command->summary);
+    fprintf(file, "Usage: %s %s\n%c%s.\n", command->name, command->synopsis,
+            toupper((unsigned char)command->summary[0]), command->summary + 1);
     if (command->text != NULL)
         fprintf(file, "\n%s\n", command->text);
     fprintf(file, "\nOptions:\n");

@@ -26,7 +26,7 @@ static const Option shared_options[] = {
 static const Command command = {
     "tilecrew run",
     "--ops OPS IN... OUT",
-    "Process folders",
+    "process folders",
     NULL,
     {own_options, shared_options},
     1,
