@@ -58,21 +58,23 @@ static void on_error(png_structp png, png_const_charp message)
 {
     PngReader *reader = png_get_error_ptr(png);
 
-    if (strstr(message, "too large") != NULL)
-        error_set(reader->error, ERROR_INPUT,
-                  "%s: a metadata chunk larger than limits.max_metadata_bytes",
-                  image_input_name(&reader->base.input));
-    else
-        error_set(reader->error, ERROR_INPUT, "%s: broken PNG: %s",
-                  image_input_name(&reader->base.input), message);
+    error_set(reader->error, ERROR_INPUT, "%s: broken PNG: %s",
+              image_input_name(&reader->base.input), message);
     escape(reader);
 }
 
-/* libpng warns of what it can pass over without making pixels up. */
+/* libpng warns of what it passes over without making pixels up. One thing must not be passed over:
+ * a chunk too large to be kept. */
 static void on_warning(png_structp png, png_const_charp message)
 {
-    (void)png;
-    (void)message;
+    PngReader *reader = png_get_error_ptr(png);
+
+    if (strstr(message, "exceeds memory limits") == NULL)
+        return;
+    error_set(reader->error, ERROR_INPUT,
+              "%s: a metadata chunk is larger than limits.max_metadata_bytes",
+              image_input_name(&reader->base.input));
+    escape(reader);
 }
 
 static void on_read(png_structp png, png_bytep bytes, png_size_t length)
