@@ -1,5 +1,4 @@
-"""The documents speak of what there is: files, functions and links that they name exist."""
-import pathlib
+"""The documents speak of what there is: files, functions, links and dependencies are as they say."""
 import re
 
 import pytest
@@ -22,6 +21,27 @@ def without_fences(text):
     return re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
 
 
+# Which rooms a room may include, as the diagram of docs/architecture.md shows it.
+DEPENDENCIES = {
+    "base": set(),
+    "config": {"base"},
+    "queue": {"base"},
+    "image": {"base"},
+    "compute": {"base"},
+    "store": {"base", "queue"},
+    "monitor": {"base", "config", "queue"},
+    "producer": {"base", "config", "queue", "image", "compute", "store"},
+    "worker": {"base", "config", "queue", "image", "compute", "store"},
+}
+
+
+@pytest.mark.parametrize("room", DEPENDENCIES)
+def test_includes_point_one_way(room):
+    for path in sorted((ROOT / room).glob("*.[ch]")):
+        rooms = set(re.findall(r'^#include "([a-z]+)/', path.read_text(encoding="utf-8"), flags=re.M))
+        assert rooms - {room} <= DEPENDENCIES[room], name_of(path)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_somewhere(document):
     text = document.read_text(encoding="utf-8")
@@ -33,7 +53,7 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_files_that_are_named_exist(document):
     for code in CODE.findall(without_fences(document.read_text(encoding="utf-8"))):
-        if FILE.fullmatch(code) and not code.startswith(("build/", "/", "~", "out/", ".")):
+        if FILE.fullmatch(code) and "NAME" not in code and not code.startswith(("build/", "/", "~", "out/", ".")):
             assert (ROOT / code).exists(), f"{name_of(document)} names {code}"
 
 
