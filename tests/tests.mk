@@ -21,12 +21,12 @@ check: ## install what is missing, build, run every test and linter; ends with t
 .PHONY: unit
 unit: $(UNIT_PROGRAMS) ## the unit tests (TEST=test_config for one)
 	@mkdir -p $(COUNTS)
-	python3 tests/tools/run_unit.py --counts $(COUNTS)/unit $(filter %$(TEST),$(UNIT_PROGRAMS))
+	@python3 tests/tools/run_unit.py --counts $(COUNTS)/unit $(filter %$(TEST),$(UNIT_PROGRAMS))
 
 .PHONY: system
 system: all tools $(VENV)/ready ## the tests of the whole programs (TEST=expression as in pytest -k)
 	@mkdir -p $(COUNTS)
-	TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/system $(VENV)/bin/pytest -q -p no:cacheprovider \
+	@TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/system $(VENV)/bin/pytest -q -p no:cacheprovider \
 	    -k "$(TEST)" tests/system
 
 $(UNIT_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/objects/tests/unit/%.o $(UNIT_SHARED) $(LIBRARY)
