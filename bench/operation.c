@@ -1,6 +1,6 @@
 /* Megapixels a second of pipelines on one core: `operation [--device CHOICE] [--cache DIR] [WxHxC]
- * PIPELINE...`. Rows come from memory that was written before and go nowhere, so this is the kernels
- * and the moving of rows alone. The best of five runs. */
+ * PIPELINE...`. Rows come from memory that was written before and go nowhere, so this is the
+ * kernels and the moving of rows alone. The best of five runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,8 @@ static int run_image(Stream *stream, const Frame *frame, Error *error)
     return 0;
 }
 
-/* fill_input writes noise where the stream keeps its input, which stays there from image to image. */
+/* fill_input writes noise where the stream keeps its input, which stays there from image to image.
+ */
 static int fill_input(Stream *stream, const Frame *frame, Error *error)
 {
     uint32_t state = 1;

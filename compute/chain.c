@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "compute/point.h"
 
+enum { CHAIN_STEPS = 16 }; /* fused at most, so that no kernel grows without end */
+
 /* What chain_build has in hand between two operations. */
 typedef struct Builder {
     Chain *chain;
@@ -117,8 +119,11 @@ static int add_plan(Builder *builder, const Operation *operation, const Argument
 
     result = operation->plan(arguments, builder->format, &plan, error);
     if (result == 0 && operation->class == POINT) {
+        if (builder->run.count >= CHAIN_STEPS)
+            result = flush_run(builder, error);
         open_run(builder);
-        result = point_add_plan(&builder->run, operation, &plan, error);
+        if (result == 0)
+            result = point_add_plan(&builder->run, operation, &plan, error);
         builder->format = plan.out;
     } else if (result == 0) {
         result = take_passes(builder, operation, &plan, error);

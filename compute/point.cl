@@ -85,7 +85,7 @@ static inline Pixels apply_narrow(Pixels p)
 /* Where alpha is 0 the dividend is made 0 and the divisor 1. */
 static inline int16 straighten(int16 colour, int16 alpha)
 {
-    uint16 divisor = convert_uint16(max(alpha, 1));
+    uint16 divisor = convert_uint16(max(alpha, (int16)1));
     uint16 dividend = convert_uint16(alpha > 0 ? colour : 0) * 65535 + divisor / 2;
 
     return convert_int16(min(dividend / divisor, (uint16)65535));

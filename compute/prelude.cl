@@ -45,7 +45,7 @@
 #define to_in(v)        JOIN(JOIN(convert_, IN_T16), _sat)(v)  /* any 16-vector, saturating */
 #define to_out(v)       JOIN(JOIN(convert_, OUT_T16), _sat)(v) /* any 16-vector, saturating */
 #define to_acc(v)       JOIN(convert_, ACC16)(v)
-#define clamp_sample(v) clamp((v), 0, MAXV) /* an int16, to the depth's range */
+#define clamp_sample(v) clamp((v), (int16)0, (int16)MAXV) /* an int16, to the depth's range */
 
 /* --- kernels, and where a work-item's samples are --- */
 #define PASS_KERNEL(name)                                                                          \
