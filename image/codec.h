@@ -30,9 +30,8 @@ const char *image_input_name(const ImageInput *input);
 int image_input_fill(ImageInput *input, Error *error);
 
 /* image_input_take copies exactly `length` bytes; 0, or -1 (ERROR_INPUT "is truncated" at the end
- * of the source). image_input_skip passes over them. */
+ * of the source). */
 int image_input_take(ImageInput *input, void *bytes, size_t length, Error *error);
-int image_input_skip(ImageInput *input, uint64_t length, Error *error);
 int image_input_truncated(const ImageInput *input, Error *error);
 
 typedef struct ImageDecoder {
@@ -87,7 +86,7 @@ int image_check_limits(const ImageReader *reader, const ImageLimits *limits, dou
 int image_check_memory(const ImageReader *reader, const ImageLimits *limits, double bytes,
                        Error *error);
 
-/* image_luma_rows makes 1 channel of 3, or 2 of 4, in place: the formula of kernels/grayscale.cl,
+/* image_luma_row makes 1 channel of 3, or 2 of 4, in place: the formula of kernels/grayscale.cl,
  * Y = (4899 R + 9617 G + 1868 B + 8192) >> 14, for 8 and for 16 bits. */
 void image_luma_row(void *row, int64_t width, int channels, int depth);
 

@@ -192,29 +192,45 @@ int image_check_memory(const ImageReader *reader, const ImageLimits *limits, dou
                      (double)limits->max_coefficient_bytes / 1048576);
 }
 
-#define LUMA(r, g, b)                                                                              \
-    ((4899 * (uint32_t)(r) + 9617 * (uint32_t)(g) + 1868 * (uint32_t)(b) + 8192) >> 14)
+/* The largest sum, 65535 * 16384 + 8192, fits 32 bits. */
+static inline uint32_t luma(uint32_t red, uint32_t green, uint32_t blue)
+{
+    return (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14;
+}
 
-/* Two loops of one text, for uint8_t and uint16_t; the largest sum, 65535 * 16384 + 8192, fits 32
- * bits. In place, since the result never overtakes what is still to be read. */
-#define LUMA_ROW(type)                                                                             \
-    for (int64_t x = 0; x < width; x++) {                                                          \
-        const type *from = (const type *)row + x * channels;                                       \
-        type *to = (type *)row + x * (channels - 2);                                               \
-        type alpha = from[channels - 1];                                                           \
-                                                                                                   \
-        to[0] = (type)LUMA(from[0], from[1], from[2]);                                             \
-        if (channels == 4)                                                                         \
-            to[1] = alpha;                                                                         \
+/* In place: the result never overtakes what is still to be read. */
+static void luma_row_8(uint8_t *row, int64_t width, int channels)
+{
+    uint8_t *to = row;
+
+    for (const uint8_t *from = row; from < row + width * channels; from += channels) {
+        const uint8_t alpha = from[channels - 1];
+
+        *to++ = (uint8_t)luma(from[0], from[1], from[2]);
+        if (channels == 4)
+            *to++ = alpha;
     }
+}
+
+static void luma_row_16(uint16_t *row, int64_t width, int channels)
+{
+    uint16_t *to = row;
+
+    for (const uint16_t *from = row; from < row + width * channels; from += channels) {
+        const uint16_t alpha = from[channels - 1];
+
+        *to++ = (uint16_t)luma(from[0], from[1], from[2]);
+        if (channels == 4)
+            *to++ = alpha;
+    }
+}
 
 void image_luma_row(void *row, int64_t width, int channels, int depth)
 {
-    if (depth == 8) {
-        LUMA_ROW(uint8_t)
-    } else {
-        LUMA_ROW(uint16_t)
-    }
+    if (depth == 8)
+        luma_row_8(row, width, channels);
+    else
+        luma_row_16(row, width, channels);
 }
 
 int64_t image_strip_rows(const ImageInfo *info)

@@ -69,17 +69,10 @@ int image_input_take(ImageInput *input, void *bytes, size_t length, Error *error
         }
         if (count > length)
             count = length;
-        if (to != NULL) {
-            memcpy(to, input->buffer + input->start, count);
-            to += count;
-        }
+        memcpy(to, input->buffer + input->start, count);
+        to += count;
         input->start += count;
         length -= count;
     }
     return 0;
-}
-
-int image_input_skip(ImageInput *input, uint64_t length, Error *error)
-{
-    return image_input_take(input, NULL, (size_t)length, error);
 }

@@ -9,7 +9,7 @@ typedef struct PngJoin {
     ByteSink *sink;
     ImageInput input; /* of the part in hand */
     bool first;
-    uint8_t header[PNG_HEADER_SIZE];
+    uint8_t header[PNG_HEADER_SIZE] = {0};
     int64_t height;
     int64_t row_bytes; /* with the filter byte */
     int64_t rows;      /* joined so far */
@@ -37,7 +37,7 @@ static int take_signature(PngJoin *join, Error *error)
 static int take_small(PngJoin *join, const uint8_t head[8], uint8_t *bytes, size_t length,
                       Error *error)
 {
-    uint8_t tail[4];
+    uint8_t tail[4] = {0};
 
     if (image_get_u32(head) != length)
         return broken(join, "a chunk has a wrong length", error);
@@ -52,7 +52,7 @@ static int take_small(PngJoin *join, const uint8_t head[8], uint8_t *bytes, size
 static int handle_header(PngJoin *join, const uint8_t head[8], Error *error)
 {
     static const int channels[] = {[0] = 1, [2] = 3, [4] = 2, [6] = 4};
-    uint8_t header[PNG_HEADER_SIZE];
+    uint8_t header[PNG_HEADER_SIZE] = {0};
 
     if (take_small(join, head, header, sizeof header, error) != 0)
         return -1;
@@ -76,7 +76,7 @@ static int copy_chunk(PngJoin *join, const uint8_t head[8], Error *error)
     ImageInput *input = &join->input;
     uint64_t left = image_get_u32(head);
     uLong crc = crc32(0, head + 4, 4);
-    uint8_t tail[4];
+    uint8_t tail[4] = {0};
 
     if (join->sink->write(join->sink, head, 8, error) != 0)
         return -1;
@@ -107,7 +107,7 @@ static int copy_chunk(PngJoin *join, const uint8_t head[8], Error *error)
 
 static int handle_part(PngJoin *join, const uint8_t head[8], Error *error)
 {
-    uint8_t bytes[PNG_PART_SIZE];
+    uint8_t bytes[PNG_PART_SIZE] = {0};
     ImagePart part;
 
     if (take_small(join, head, bytes, sizeof bytes, error) != 0)
@@ -125,7 +125,7 @@ static int handle_part(PngJoin *join, const uint8_t head[8], Error *error)
 /* copy_part goes through one part's chunks up to the one that ends it. */
 static int copy_part(PngJoin *join, Error *error)
 {
-    uint8_t head[8];
+    uint8_t head[8] = {0};
 
     if (take_signature(join, error) != 0 ||
         image_input_take(&join->input, head, sizeof head, error) != 0)

@@ -107,6 +107,8 @@ static void check_header(const OpenStep *step)
                        png_get_valid(reader->png, reader->png_info, PNG_INFO_tRNS) != 0;
     const bool colour = (type & PNG_COLOR_MASK_COLOR) != 0;
     double packed;
+    double whole;
+    int pixel_bytes;
 
     info->kind = IMAGE_PNG;
     info->width = png_get_image_width(reader->png, reader->png_info);
@@ -115,14 +117,13 @@ static void check_header(const OpenStep *step)
     info->progressive = png_get_interlace_type(reader->png, reader->png_info) != PNG_INTERLACE_NONE;
     reader->luma_here = colour && step->options->luma;
     info->channels = (colour && !reader->luma_here ? 3 : 1) + (alpha ? 1 : 0);
+    pixel_bytes = ((colour ? 3 : 1) + (alpha ? 1 : 0)) * (info->depth / 8);
     /* deflate never shrinks by more than 1032 to 1 */
     packed = ((double)png_get_rowbytes(reader->png, reader->png_info) + 1) * (double)info->height;
+    whole = (double)info->width * (double)info->height * pixel_bytes;
     if (image_check_limits(&reader->base, step->limits, packed * 8 / 1032, reader->error) != 0 ||
         (info->progressive &&
-         image_check_memory(&reader->base, step->limits,
-                            (double)info->width * (double)info->height *
-                                ((colour ? 3 : 1) + (alpha ? 1 : 0)) * (info->depth / 8),
-                            reader->error) != 0))
+         image_check_memory(&reader->base, step->limits, whole, reader->error) != 0))
         escape(reader);
 }
 

@@ -150,10 +150,16 @@ static void every_kind_of_png_is_expanded_as_libpng_expands_it(void **state)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         Encoded encoded = png_by_library(61, 43, noise.rows, noise.stride, kinds[i].shape);
         Picture expected = png_decode_by_library(encoded, kinds[i].channels);
+        ImageInfo probed = {0};
+        Error error = {0};
         Picture read = decode(encoded, (ImageReadOptions){0});
 
         assert_int_equal(read.info.progressive, kinds[i].shape.interlaced);
         assert_same_picture(&expected, &read);
+        assert_int_equal(image_probe(bytes_open_memory(encoded.bytes, encoded.length, "a.png"),
+                                     &roomy, &probed, &error),
+                         0);
+        assert_memory_equal(&probed, &read.info, sizeof probed);
         free(expected.rows);
         free(read.rows);
         free(encoded.bytes);
