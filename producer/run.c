@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "producer/commands.h"
 #include "producer/interrupt.h"
+#include "producer/mark.h"
 #include "producer/report.h"
 #include "producer/submission.h"
 #include "store/store.h"
@@ -20,6 +21,7 @@ typedef struct Run {
     Submission submission;
     Servers *servers;
     Follow follow;
+    int mark; /* -1: none */
     int64_t started_ms;
     int64_t failed;
 } Run;
@@ -50,7 +52,8 @@ static int run_work(Run *run, Error *error)
     Submission *submission = &run->submission;
 
     if (run_connect(run, error) != 0 ||
-        submission_create_job(submission, run->session.queue, error) != 0)
+        submission_create_job(submission, run->session.queue, error) != 0 ||
+        mark_make(submission->output, submission->job, &run->mark, error) != 0)
         return -1;
     run->follow.job = submission->job;
     if (follow_begin(&run->follow, error) != 0 ||
@@ -156,25 +159,27 @@ static void run_interrupted(Run *run)
 
 /* run_stopped turns the Error of a run that did not end by itself into what to say, once everything
  * is down. */
-static int run_stopped(const Run *run, Error *error)
+static void run_stopped(const Run *run, Error *error)
 {
     const QueueJob *job = &run->follow.now;
 
-    if (error->kind != ERROR_CANCELLED)
-        return -1;
-    return error_set(error, ERROR_CANCELLED,
-                     "interrupted with %" PRId64 " of %" PRId64
-                     " images done; the same command again does the rest",
-                     job->images_done, planner_counts(run->submission.planner)->images);
+    if (error->kind == ERROR_CANCELLED)
+        error_set(error, ERROR_CANCELLED,
+                  "interrupted with %" PRId64 " of %" PRId64
+                  " images done; the same command again does the rest",
+                  job->images_done, planner_counts(run->submission.planner)->images);
 }
 
-/* run_clean removes what killed lanes left half written. */
-static void run_clean(const Run *run)
+/* run_clean removes what killed lanes left half written, and the run's mark. */
+static void run_clean(const Run *run, bool stopped)
 {
     Error ignored;
 
-    store_sweep_file(run->submission.output,
-                     run->submission.job[0] != '\0' ? run->submission.job : NULL, &ignored);
+    if (run->mark < 0)
+        return;
+    if (stopped)
+        store_sweep_file(run->submission.output, run->submission.job, &ignored);
+    mark_remove(run->submission.output, run->submission.job, run->mark);
 }
 
 static int run_all(Run *run, Error *error)
@@ -190,17 +195,16 @@ static int run_all(Run *run, Error *error)
     progress_close(run->follow.progress);
     run->follow.progress = NULL;
     servers_close(run->servers);
-    if (status < 0) {
-        run_clean(run);
+    run_clean(run, status < 0);
+    if (status < 0)
         run_stopped(run, error);
-    }
     follow_end(&run->follow);
     return status;
 }
 
 int command_run(void *settings, const CommandLine *line, Error *error)
 {
-    Run run = {.started_ms = clock_monotonic_ms()};
+    Run run = {.mark = -1, .started_ms = clock_monotonic_ms()};
     int status = -1;
 
     if (session_open(&run.session, settings, line, error) != 0)
@@ -208,6 +212,7 @@ int command_run(void *settings, const CommandLine *line, Error *error)
     interrupt_catch();
     if (submission_open(&run.submission, &run.session, error) != 0)
         goto out;
+    mark_sweep(run.submission.output);
     run.follow.progress = progress_open(run.session.settings->quiet);
     submission_say_skipped(&run.submission, run.follow.progress);
     if (!submission_is_empty(&run.submission) && (run.servers = servers_open(error)) == NULL)

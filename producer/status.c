@@ -50,9 +50,10 @@ static json_t *status_depths_json(const QueueDepths *depths)
 static void status_print_queue(const Session *session, const QueueDepths *depths)
 {
     printf("queue %s at %s: %" PRId64 " tiles ready, %" PRId64 " in work, %" PRId64
-           " to be tried again, %" PRId64 " dead; %" PRId64 " workers",
+           " to be tried again, %" PRId64 " dead; %" PRId64 " %s",
            session->config.redis.queue, queue_display_url(session->queue), depths->ready,
-           depths->processing, depths->delayed, depths->dead, depths->workers_live);
+           depths->processing, depths->delayed, depths->dead, depths->workers_live,
+           depths->workers_live == 1 ? "worker" : "workers");
     if (depths->workers_standby > 0)
         printf(", %" PRId64 " standing by", depths->workers_standby);
     putchar('\n');

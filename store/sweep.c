@@ -46,6 +46,28 @@ void file_format_temporary(char name[NAME_MAX + 1], const char *leaf, unsigned n
     snprintf(name, NAME_MAX + 1, ".%.*s%s", (int)length, leaf, tail);
 }
 
+/* Whether no process `pid` works any more. One that nobody has waited for yet (a zombie: in a
+ * container there may be no init that does) has ended all the same. */
+static bool file_writer_is_gone(pid_t pid)
+{
+    char path[64], text[256];
+    const char *state;
+    ssize_t length;
+    int file;
+
+    if (kill(pid, 0) != 0)
+        return errno == ESRCH;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    length = read(file, text, sizeof text - 1);
+    close(file);
+    text[length > 0 ? length : 0] = '\0';
+    state = strrchr(text, ')'); /* "PID (NAME) STATE ...", and NAME may hold anything */
+    return state != NULL && strncmp(state, ") Z", 3) == 0;
+}
+
 bool file_is_abandoned(const char *name)
 {
     char host[HOST_NAME + 1], *end = NULL;
@@ -63,7 +85,7 @@ bool file_is_abandoned(const char *name)
     if (pid <= 0 || *end != '-')
         return false;
     strtoul(end + 1, &end, 10);
-    return strcmp(end, TEMPORARY_END) == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    return strcmp(end, TEMPORARY_END) == 0 && file_writer_is_gone((pid_t)pid);
 }
 
 /* Removes files of the open directory `folder`, which it closes: all of them, or those abandoned,
