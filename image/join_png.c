@@ -9,7 +9,7 @@ typedef struct PngJoin {
     ByteSink *sink;
     ImageInput input; /* of the part in hand */
     bool first;
-    uint8_t header[PNG_HEADER_SIZE] = {0};
+    uint8_t header[PNG_HEADER_SIZE];
     int64_t height;
     int64_t row_bytes; /* with the filter byte */
     int64_t rows;      /* joined so far */
