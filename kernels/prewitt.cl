@@ -48,7 +48,7 @@ static inline int16 magnitude(Value dx, Value dy)
 #if DEPTH == 8
     int16 x = convert_int16(dx), y = convert_int16(dy);
 
-    return root_rounded_small(min(x * x + y * y, 65536));
+    return root_rounded_small(min(x * x + y * y, (int16)65536));
 #else
     uint16 x = min(abs(dx), (uint16)MAXV), y = min(abs(dy), (uint16)MAXV);
 
