@@ -51,7 +51,7 @@ OPERATION(box, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Mean of the neighb
                         "(dcb|abcd|cba). With alpha, mixes colour multiplied by alpha.",
           .oracle = "cv2.blur(src, (size, size))", .tolerance = 0,
           .parameter = {INT_PARAMETER("size", 1, 101, 3, "width and height of the neighbourhood, odd")},
-          .plan = box_plan)
+          .check = 0x10b6a650d9548ffd, .plan = box_plan)
 
 #else
 

@@ -23,6 +23,6 @@ OPERATION(contrast, .class = POINT, .alpha = ALPHA_KEEP, .help = "More or less c
                         "rounded half up, clamped. Alpha is kept.",
           .oracle = "floor((src - 127.5) * amount + 128) in double, clipped", .tolerance = 0,
           .parameter = {FLOAT_PARAMETER("amount", 0, 10, 1.2, "factor: 0 all grey, 1 unchanged")},
-          .plan = contrast_plan)
+          .check = 0xd523d302650b78d6, .plan = contrast_plan)
 
 #endif

@@ -2,13 +2,14 @@
 
 enum { CONVOLVE_LARGEST = 15, CONVOLVE_HEAD = 2 }; /* CONVOLVE_HEAD: numbers in front of the weights */
 
-/* How a matrix is computed: whole weights whose sums of 8-bit samples fit 16 bits stay as they are and
- * the sum is divided by one multiplication; others are divided first, in units of 1 / 2^shift. */
+/* How a matrix is computed. Whole weights whose sums of 8-bit samples fit 16 bits stay as they are, and
+ * the sum is divided at the end by one multiplication (SUM_16). Others are divided first, in units of
+ * 1 / 2^shift: 32 bits are enough for 8-bit samples, and for whole weights that nothing divides. */
+typedef enum SumKind { SUM_16, SUM_32, SUM_64 } SumKind;
 typedef struct Convolution {
-    bool narrow;     /* 16-bit sums of whole weights */
+    SumKind sum;
     bool keep_alpha; /* flat areas would not keep theirs */
     double divisor;  /* never 0 */
-    double size;     /* of all weights together, without their signs, divided */
     int shift;       /* bits of fraction */
 } Convolution;
 
@@ -26,7 +27,7 @@ static int convolve_size(const Arguments *arguments, int *size, Error *error)
 
 static int convolve_measure(const Arguments *arguments, int depth, Convolution *how, Error *error)
 {
-    double sum = 0, size = 0, top = depth == 8 ? 255 : 65535;
+    double sum = 0, size = 0, divided, top = depth == 8 ? 255 : 65535;
     bool whole = true;
 
     for (int i = 0; i < arguments->list_count; i++) {
@@ -36,14 +37,18 @@ static int convolve_measure(const Arguments *arguments, int depth, Convolution *
     }
     how->divisor = arguments->value[1] != 0 ? arguments->value[1] : fabs(sum) > 1e-9 ? sum : 1;
     how->keep_alpha = fabs(sum / how->divisor - 1) > 1.0 / 1024;
-    how->narrow = depth == 8 && whole && size * top <= INT16_MAX;
-    how->size = size / fabs(how->divisor);
-    for (how->shift = whole && how->divisor == 1 ? 0 : 22; how->size * top * (1 << how->shift) >= 1 << 30;)
-        if (--how->shift < 0)
-            return error_set(error, ERROR_USAGE,
-                             "convolve: the weights are too large: without their signs, and divided by the "
-                             "divisor, they may add up to %d at most, not %g: use a larger divisor",
-                             (1 << 30) / 65535, how->size);
+    divided = size / fabs(how->divisor);
+    if (divided * 65535 >= 1 << 30)
+        return error_set(error, ERROR_USAGE,
+                         "convolve: the weights without their signs, divided by the divisor, add up to %g, "
+                         "but may to %d at most: use a larger divisor",
+                         divided, (1 << 30) / 65535);
+    how->sum = depth == 8 && whole && size * top <= INT16_MAX              ? SUM_16
+               : depth == 8 || (whole && how->divisor == 1) ? SUM_32
+                                                                           : SUM_64;
+    how->shift = whole && how->divisor == 1 ? 0 : 22;
+    while (how->shift > 0 && divided * (how->sum == SUM_64 ? 1 : top) * (1 << how->shift) >= 1 << 30)
+        how->shift--;
     return 0;
 }
 
@@ -51,7 +56,7 @@ static int convolve_measure(const Arguments *arguments, int depth, Convolution *
  * of all, which flat areas show, is as near as it can be. */
 static void convolve_weights(const Arguments *arguments, const Convolution *how, int32_t *weight)
 {
-    double scale = how->narrow ? 1 : (1 << how->shift) / how->divisor, carried = 0;
+    double scale = how->sum == SUM_16 ? 1 : (1 << how->shift) / how->divisor, carried = 0;
 
     for (int i = 0; i < arguments->list_count; i++) {
         double wanted = arguments->list[i] * scale + carried;
@@ -65,7 +70,7 @@ static int convolve_plan(const Arguments *arguments, RowFormat in, Plan *plan, E
 {
     SampleType type = in.depth == 8 ? SAMPLE_U8 : SAMPLE_U16;
     Pass *pass = &plan->pass[0];
-    Convolution how;
+    Convolution how = {0};
     int size;
 
     if (convolve_size(arguments, &size, error) != 0 ||
@@ -90,8 +95,8 @@ static int convolve_plan(const Arguments *arguments, RowFormat in, Plan *plan, E
     pass->table[0] = (int32_t)lrint((1 << how.shift) / how.divisor);
     pass->table[1] = (int32_t)arguments->value[2];
     convolve_weights(arguments, &how, pass->table + CONVOLVE_HEAD);
-    snprintf(pass->defines, sizeof pass->defines, "-DSIZE=%d -DNARROW=%d -DSHIFT=%d -DKEEP_ALPHA=%d", size,
-             how.narrow, how.shift, how.keep_alpha);
+    snprintf(pass->defines, sizeof pass->defines, "-DSIZE=%d -DSUM=%d -DSHIFT=%d -DKEEP_ALPHA=%d", size,
+             16 << how.sum, how.shift, how.keep_alpha);
     return 0;
 }
 
@@ -110,24 +115,29 @@ OPERATION(convolve, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Any matrix of
                         FLOAT_PARAMETER("divisor", -1000000, 1000000, 0,
                                         "the weights are divided by it; 0: by their sum, if that is not 0"),
                         INT_PARAMETER("offset", -255, 255, 0, "added at the end, in levels of 8 bits")},
-          .plan = convolve_plan)
+          .check = 0x0e2f575a62f270d7, .plan = convolve_plan)
 
 #else
 
-/* table: the multiplier that divides a narrow sum, the offset, then the weights row by row. */
+/* table: the multiplier that divides a 16-bit sum, the offset, then the weights row by row. */
 #define MULTIPLIER table[0]
 #define OFFSET     table[1]
 #define WEIGHT(i)  table[2 + (i)]
 
-#if NARROW
+#if SUM == 16
 typedef short16 Sum;
 typedef short Weight;
 #define load_term(from) load_short16(from)
 #define divided(sum)    (convert_int16(sum) * MULTIPLIER)
-#else
+#elif SUM == 32
 typedef int16 Sum;
 typedef int Weight;
 #define load_term(from) load_int16(from)
+#define divided(sum)    (sum)
+#else
+typedef long16 Sum;
+typedef long Weight;
+#define load_term(from) convert_long16(load_samples(from))
 #define divided(sum)    (sum)
 #endif
 
@@ -169,7 +179,7 @@ PASS_KERNEL(convolve)
 {
     global const IN_T *from = SOURCE_SAMPLES;
     Sum sum = weighted(from - (SIZE / 2) * (source_stride + CHANNELS), source_stride, table);
-    int16 result = (divided(sum) + ((1 << SHIFT) >> 1)) >> SHIFT;
+    int16 result = convert_int16_sat((divided(sum) + ((1 << SHIFT) >> 1)) >> SHIFT);
 
     store_samples(to_out(with_offset(result, load_int16(from), OFFSET)), TARGET_SAMPLES);
 }

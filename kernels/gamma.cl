@@ -22,6 +22,6 @@ OPERATION(gamma, .class = POINT, .alpha = ALPHA_KEEP, .help = "Lighter or darker
                         "white stay. Alpha is kept.",
           .oracle = "floor(255 * (src / 255) ** exponent + 0.5) in double", .tolerance = 0,
           .parameter = {FLOAT_PARAMETER("exponent", 0.01, 10, 0.5, "below 1 lightens, above 1 darkens")},
-          .plan = gamma_plan)
+          .check = 0xb35bdf8f10098566, .plan = gamma_plan)
 
 #endif

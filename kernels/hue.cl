@@ -34,6 +34,6 @@ OPERATION(hue, .class = POINT, .alpha = ALPHA_KEEP, .help = "Turns all colours a
               "clamped. Greys stay as they are. Alpha is kept.",
           .oracle = "the SVG hueRotate matrix in double", .tolerance = 1,
           .parameter = {FLOAT_PARAMETER("degrees", -360, 360, 90, "angle of the turn")},
-          .plan = hue_plan)
+          .check = 0xb96a41e7d7e3f965, .plan = hue_plan)
 
 #endif

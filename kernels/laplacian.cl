@@ -29,7 +29,7 @@ OPERATION(laplacian, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
                         "multiplied by alpha; alpha is kept.",
           .oracle = "the absolute value of cv2.Laplacian(luma, cv2.CV_32F, ksize=size), clipped", .tolerance = 0,
           .parameter = {CHOICE_PARAMETER("size", "1|3", 0, "which of the two matrices")},
-          .plan = laplacian_plan)
+          .check = 0x78565370444bed9a, .plan = laplacian_plan)
 
 #else
 

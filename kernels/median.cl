@@ -26,7 +26,7 @@ OPERATION(median, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Median of the n
                         "multiplied by alpha, and of alpha.",
           .oracle = "cv2.medianBlur(src, size)", .tolerance = 0,
           .parameter = {CHOICE_PARAMETER("size", "3|5", 0, "width and height of the neighbourhood")},
-          .plan = median_plan)
+          .check = 0xe12cec15dbe61f6c, .plan = median_plan)
 
 #else
 

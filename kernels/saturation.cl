@@ -29,6 +29,6 @@ OPERATION(saturation, .class = POINT, .alpha = ALPHA_KEEP, .help = "Stronger or 
               "1/16384 that add up to one, rounded half up, clamped. Greys stay as they are. Alpha is kept.",
           .oracle = "the SVG saturate matrix in double", .tolerance = 1,
           .parameter = {FLOAT_PARAMETER("amount", 0, 10, 1.5, "factor: 0 grey, 1 unchanged, 2 vivid")},
-          .plan = saturation_plan)
+          .check = 0x0de1228031f6b2ab, .plan = saturation_plan)
 
 #endif

@@ -29,7 +29,7 @@ OPERATION(scharr, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
                         "edge pixel (dcb|abcd|cba). With alpha, of the luma multiplied by alpha; alpha "
                         "is kept.",
           .oracle = "cv2.magnitude of cv2.Scharr(luma, cv2.CV_32F, 1, 0) and (0, 1)", .tolerance = 0,
-          .plan = scharr_plan)
+          .check = 0x6293cbbeb418ecbe, .plan = scharr_plan)
 
 #else
 

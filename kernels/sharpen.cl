@@ -48,7 +48,7 @@ OPERATION(sharpen, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Sharper by an 
           .tolerance = 1,
           .parameter = {FLOAT_PARAMETER("sigma", 0.3, 50, 1.5, "standard deviation of the blur in pixels"),
                         FLOAT_PARAMETER("amount", 0, 10, 1, "how much of the difference is added")},
-          .plan = sharpen_plan)
+          .check = 0xd9dcb08aa208bb26, .plan = sharpen_plan)
 
 #else
 

@@ -20,6 +20,6 @@ OPERATION(threshold, .class = POINT, .alpha = ALPHA_KEEP, .luma = true,
                         "above 257 * level. The result is grey. Alpha is kept.",
           .oracle = "cv2.threshold(luma, level, 255, cv2.THRESH_BINARY)", .tolerance = 0,
           .parameter = {INT_PARAMETER("level", 0, 255, 127, "the lightest luma that becomes black")},
-          .plan = threshold_plan)
+          .check = 0x9c23448f04aba138, .plan = threshold_plan)
 
 #endif
