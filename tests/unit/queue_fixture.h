@@ -3,22 +3,14 @@
 #ifndef TESTS_QUEUE_FIXTURE_H
 #define TESTS_QUEUE_FIXTURE_H
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/queue.h"
+#include "unit.h"
 
 typedef struct Server {
     char folder[64];
