@@ -174,7 +174,7 @@ def main():
     out = settings.build / "bench/folder-out"
     cv2.setNumThreads(1)
 
-    machine = describe_machine()
+    machine, versions = describe_machine(), describe_versions(settings.build)
     runs = contenders(settings.build, photos, out, settings.processes)
     for name in settings.skip:
         del runs[name]
@@ -191,7 +191,7 @@ def main():
         "operation": OPERATION, "quality": QUALITY,
         "processes": settings.processes, "rounds": settings.rounds,
         "images": counted["images"], "megapixels": counted["pixels"] / 1e6,
-        "machine": machine, "versions": describe_versions(settings.build), "results": results,
+        "machine": machine, "versions": versions, "results": results,
     }
     settings.json.parent.mkdir(parents=True, exist_ok=True)
     settings.json.write_text(json.dumps(report, indent=1) + "\n")
