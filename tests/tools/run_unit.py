@@ -23,6 +23,8 @@ def run(program, limit):
             [program], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=limit, errors="replace")
         output, status = done.stdout, done.returncode
+    except FileNotFoundError:
+        output, status = "it was not built\n", -1
     except subprocess.TimeoutExpired as late:
         output = (late.stdout or b"").decode(errors="replace") + f"\nstopped after {limit} s\n"
         status = -1
