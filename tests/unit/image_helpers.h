@@ -118,7 +118,7 @@ static inline int decode_bytes(const void *bytes, size_t length, const ImageLimi
 
 static inline Picture decode(Encoded encoded, ImageReadOptions options)
 {
-    Picture picture;
+    Picture picture = {0};
     Error error = {0};
 
     if (decode_bytes(encoded.bytes, encoded.length, &roomy, options, &picture, &error) != 0)
@@ -188,7 +188,7 @@ static inline Picture jpeg_decode_by_library(Encoded encoded, J_COLOR_SPACE spac
     struct jpeg_decompress_struct cinfo;
     struct jpeg_error_mgr errors;
     ImageInfo info = {.kind = IMAGE_JPEG, .depth = 8};
-    Picture picture;
+    Picture picture = {0};
 
     cinfo.err = jpeg_std_error(&errors);
     jpeg_create_decompress(&cinfo);
@@ -263,7 +263,7 @@ static inline Picture png_decode_by_library(Encoded encoded, int channels)
                                           PNG_FORMAT_RGBA};
     png_image image = {.version = PNG_IMAGE_VERSION};
     ImageInfo info = {.kind = IMAGE_PNG, .depth = 8, .channels = channels};
-    Picture picture;
+    Picture picture = {0};
 
     assert_true(png_image_begin_read_from_memory(&image, encoded.bytes, encoded.length));
     image.format = formats[channels];

@@ -25,7 +25,7 @@ static Encoded make_png(bool interlaced)
 
 static void assert_refused(Encoded encoded, const ImageLimits *limits, const char *why)
 {
-    Picture picture;
+    Picture picture = {0};
     Error error = {0};
 
     assert_int_equal(decode_bytes(encoded.bytes, encoded.length, limits, (ImageReadOptions){0},
@@ -79,7 +79,7 @@ static void a_flipped_byte_never_crashes(void **state)
         for (size_t at = 0; at < files[i].length; at += at < 700 ? 1 : 11) {
             uint8_t *byte = (uint8_t *)files[i].bytes + at;
             const uint8_t before = *byte;
-            Picture picture;
+            Picture picture = {0};
             Error error = {0};
 
             *byte = (uint8_t)(before ^ (1 + at % 255));
@@ -236,7 +236,7 @@ static void every_limit_is_kept(void **state)
     assert_refused(jpeg, &limits, "more than limits.max_scans (5) scans");
     limits.max_scans = 10;
     {
-        Picture picture;
+        Picture picture = {0};
         Error error = {0};
 
         assert_int_equal(

@@ -227,7 +227,7 @@ static void alpha_and_depth_are_rounded_to_the_nearest(void **state)
             Picture flat = picture_blank(&info);
             double meant = (sample * (double)alpha + 65535.0 * (65535.0 - alpha)) / 65535 / 257;
             Encoded encoded;
-            Picture read;
+            Picture read = {0};
 
             for (size_t i = 0; i < 64; i++) {
                 ((uint16_t *)(void *)flat.rows)[2 * i] = (uint16_t)sample;

@@ -135,7 +135,7 @@ static Encoded recode(Encoded file, ImageKind kind, bool luma)
         open_bytes(file.bytes, file.length, &roomy, (ImageReadOptions){luma, 0}, &error);
     ImageInfo info;
     ImageMetadata *metadata;
-    Picture picture;
+    Picture picture = {0};
     Encoded result;
 
     if (reader == NULL)
