@@ -123,6 +123,16 @@ static bool is_plain_curve(const PointRun *run, RowFormat out)
            run->in.channels == out.channels;
 }
 
+/* True when no step makes colour of grey: r, g and b are the same from load to store. */
+static bool is_grey_only(const PointRun *run)
+{
+    for (int i = 0; i < run->count; i++) {
+        if (run->step[i].kind == STEP_MATRIX || run->step[i].kind == STEP_CODE)
+            return false;
+    }
+    return run->in.channels < 3;
+}
+
 static void write_kernel(Text *text, const PointRun *run, RowFormat out)
 {
     int offset = 0;
@@ -134,6 +144,7 @@ static void write_kernel(Text *text, const PointRun *run, RowFormat out)
                         "TARGET_SAMPLES);\n}\n");
         return;
     }
+    text_add_format(text, "#define GREY_ONLY %d\n", is_grey_only(run));
     text_add_string(text, compute_source_point);
     write_functions(text, run);
     text_add_string(text, "PASS_KERNEL(point)\n{\n    Pixels p = load_pixels(SOURCE_PIXELS);\n\n");

@@ -5,7 +5,7 @@
 static inline Pixels apply_curve(Pixels p, global const int *restrict table)
 {
     p.r = look_up(table, p.r);
-#if CHANNELS < 3 && OUT_CHANNELS < 3
+#if GREY_ONLY
     p.g = p.b = p.r;
 #else
     p.g = look_up(table, p.g);
