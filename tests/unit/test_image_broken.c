@@ -55,7 +55,7 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        for (size_t length = 0; length < files[i].length; length++) {
+        for (size_t length = 0; length < files[i].length; length += length < 1500 ? 1 : 13) {
             /* a copy of exactly that size, so that a sanitizer sees a read behind it */
             Encoded part = {malloc(length + 1), length};
 
