@@ -128,10 +128,13 @@ void table_print(Table *table, FILE *file)
 {
     int *widths = memory_need(table->columns * sizeof *widths + 1);
 
+    if (table->columns == 0)
+        goto out;
     for (size_t i = 0; i < table->columns; i++)
         widths[i] = table_width(table, i);
     for (size_t i = 0; i < table->count; i++)
         table_print_cell(table, i, widths[i % table->columns], file);
+out:
     for (size_t i = 0; i < table->count; i++)
         free(table->cells[i]);
     free(table->cells);

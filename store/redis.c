@@ -21,7 +21,7 @@ typedef struct RedisSource {
     ByteSource base;
     ByteSource *memory;
     void *bytes;
-    char name[BLOB_NAME];
+    char *name;
 } RedisSource;
 
 typedef struct RedisSink {
@@ -46,12 +46,15 @@ static void redis_source_close(ByteSource *base)
 
     source->memory->close(source->memory);
     free(source->bytes);
+    free(source->name);
     free(source);
 }
 
-/* `missing` says what it means that there is no such blob. */
-static ByteSource *redis_open(RedisStore *store, const char *name, const char *missing,
-                              Error *error)
+/* `called` is how messages call the source; `missing` says what it means that there is no such
+ * blob.
+ */
+static ByteSource *redis_open(RedisStore *store, const char *name, const char *called,
+                              const char *missing, Error *error)
 {
     void *bytes = NULL;
     size_t length = 0;
@@ -64,7 +67,7 @@ static ByteSource *redis_open(RedisStore *store, const char *name, const char *m
         return NULL;
     }
     source = memory_need(sizeof *source);
-    snprintf(source->name, sizeof source->name, "%s", name);
+    source->name = memory_copy_text(called);
     source->bytes = bytes;
     source->memory = bytes_open_memory(bytes, length, source->name);
     source->base = (ByteSource){.read = redis_source_read,
@@ -123,7 +126,8 @@ static ByteSource *redis_open_source(Store *base, const StoreImage *image, Error
     char name[BLOB_NAME];
 
     snprintf(name, sizeof name, "source:%" PRId64, image->number);
-    return redis_open((RedisStore *)base, name, "its bytes are not in Redis any more", error);
+    return redis_open((RedisStore *)base, name, image->path, "its bytes are not in Redis any more",
+                      error);
 }
 
 static ByteSink *redis_create_result(Store *base, const StoreImage *image, Error *error)
@@ -154,7 +158,7 @@ static ByteSource *redis_open_part(Store *base, const StoreImage *image, int til
     char name[BLOB_NAME];
 
     redis_format_part(image, tile, name);
-    return redis_open((RedisStore *)base, name, "one of its parts is missing", error);
+    return redis_open((RedisStore *)base, name, name, "one of its parts is missing", error);
 }
 
 /* What cannot be removed now goes with the job. */

@@ -296,6 +296,15 @@ def test_workers_of_the_redis_store_need_no_files(at, start, redis_server, worke
     assert_conserved(at)
 
 
+def test_bad_images_of_the_redis_store_are_named_like_all_others(at, crew, photos, tmp_path):
+    (photos / "bad.jpg").write_text("text")
+    (photos / "empty.png").write_text("")
+    done = at("submit", "--store", "redis", "--ops", "invert", photos, tmp_path / "out")
+    assert done.status == 1 and len(images_in(tmp_path / "out")) == 5
+    assert done.stderr.splitlines()[-2:] == [f"tilecrew: {photos}/bad.jpg: not a JPEG or PNG file",
+                                             f"tilecrew: {photos}/empty.png: an empty file"]
+
+
 def test_the_redis_store_never_holds_more_than_allowed(at, start, redis_server, worker, folder, tmp_path):
     for number in range(30):
         make_image(tmp_path / f"in/{number:02}.png", 300, 250, seed=number)  # 225 kB of noise each
