@@ -83,8 +83,9 @@ void image_close_reader(ImageReader *reader);
 typedef struct ImageWriter ImageWriter;
 
 typedef struct ImageWriteOptions {
-    int quality;                   /* JPEG 1..100; 4:2:0 chroma */
-    int png_level;                 /* zlib 0..9 */
+    int quality;   /* JPEG 1..100; 4:2:0 chroma */
+    int png_level; /* 0..9: 0 stores, 1 to 3 look for runs only (fast, best on photographs), 4 and
+                      up are zlib's levels */
     const ImageMetadata *metadata; /* borrowed until the writer is closed; NULL writes none */
     int64_t first_row;             /* the tile's first row; a multiple of image_strip_rows() */
     int64_t
