@@ -92,9 +92,8 @@ int queue_refuse(Queue *queue, const redisReply *reply, Error *error);
 /* queue_make_nonce writes so many random letters and a NUL. */
 void queue_make_nonce(char *text, int letters);
 
-/* queue_list_job_ids: item[3] of the replies holds two arrays: unfinished jobs and finished ones.
- */
-int queue_list_job_ids(Queue *queue, Replies *lists, Error *error);
+/* queue_list_job_ids gives two arrays: unfinished jobs and finished ones. */
+redisReply *queue_list_job_ids(Queue *queue, Error *error);
 
 /* What a reply says, forgiving about its type: 0, "" or NULL when it is something else. */
 int64_t reply_number(const redisReply *reply);

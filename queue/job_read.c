@@ -144,22 +144,19 @@ void queue_free_job(QueueJob *job)
     *job = (QueueJob){0};
 }
 
-int queue_list_job_ids(Queue *queue, Replies *lists, Error *error)
+redisReply *queue_list_job_ids(Queue *queue, Error *error)
 {
-    redisReply *transaction;
+    redisReply *both;
 
-    command_put(queue, "MULTI", NULL); /* a job moves from one list to the other when it ends */
-    command_put(queue, "LRANGE", queue_key(queue, "jobs").text, "0", "-1", NULL);
-    command_put(queue, "ZRANGE", queue_key(queue, "finished").text, "0", "-1", NULL);
-    command_put(queue, "EXEC", NULL);
-    if (queue_expect(queue, 0, lists, error) != 0)
-        return -1;
-    transaction = lists->item[3];
-    if (transaction->type == REDIS_REPLY_ARRAY && transaction->elements == 2)
-        return 0;
-    replies_free(lists);
-    return error_set(error, ERROR_REDIS, "Redis at %s did not run a transaction",
-                     queue->address.display);
+    if (script_begin(queue, SCRIPT_JOBS, error) != 0)
+        return NULL;
+    command_end(queue);
+    both = queue_ask(queue, 0, error);
+    if (both == NULL || both->elements == 2)
+        return both;
+    freeReplyObject(both);
+    error_set(error, ERROR_REDIS, "Redis at %s did not list the jobs", queue->address.display);
+    return NULL;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -174,15 +171,13 @@ static int newest_first(const void *a, const void *b)
 
 int queue_list_jobs(Queue *queue, QueueJob **jobs, size_t *count, Error *error)
 {
-    Replies lists;
+    redisReply *both = queue_list_job_ids(queue, error);
     Replies replies;
-    const redisReply *both;
     const char **ids;
     size_t total = 0;
 
-    if (queue_list_job_ids(queue, &lists, error) != 0)
+    if (both == NULL)
         return -1;
-    both = lists.item[3];
     ids = memory_need((both->element[0]->elements + both->element[1]->elements + 1) * sizeof *ids);
     for (int list = 0; list < 2; list++)
         for (size_t i = 0; i < both->element[list]->elements; i++)
@@ -191,7 +186,7 @@ int queue_list_jobs(Queue *queue, QueueJob **jobs, size_t *count, Error *error)
         job_ask(queue, ids[i]);
     if (queue_expect(queue, 0, &replies, error) != 0) {
         free(ids);
-        replies_free(&lists);
+        freeReplyObject(both);
         return -1;
     }
     *jobs = memory_need((total + 1) * sizeof **jobs);
@@ -201,7 +196,7 @@ int queue_list_jobs(Queue *queue, QueueJob **jobs, size_t *count, Error *error)
             job_fill(&(*jobs)[(*count)++], ids[i], replies.item[2 * i], replies.item[2 * i + 1]);
     qsort(*jobs, *count, sizeof **jobs, newest_first);
     free(ids);
-    replies_free(&lists);
+    freeReplyObject(both);
     replies_free(&replies);
     return 0;
 }

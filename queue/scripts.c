@@ -22,6 +22,7 @@ extern const char queue_script_core[], queue_script_settle[], queue_script_fair[
     X(SCRIPT_ENROL, enrol, 0)                                                                      \
     X(SCRIPT_EXPIRE, expire, 0)                                                                    \
     X(SCRIPT_FAIL, fail, WITH_SETTLE)                                                              \
+    X(SCRIPT_JOBS, jobs, 0)                                                                        \
     X(SCRIPT_LEAVE, leave, WITH_SETTLE)                                                            \
     X(SCRIPT_MARK, mark, 0)                                                                        \
     X(SCRIPT_PROMOTE, promote, WITH_SETTLE)                                                        \

@@ -18,6 +18,7 @@ typedef enum Script {
     SCRIPT_ENROL,
     SCRIPT_EXPIRE,
     SCRIPT_FAIL,
+    SCRIPT_JOBS,
     SCRIPT_LEAVE,
     SCRIPT_MARK,
     SCRIPT_PROMOTE,

@@ -57,19 +57,20 @@ static int find_orphans(Queue *queue, Snapshot *snapshot, Error *error)
 
 static int find_jobs(Queue *queue, const char *job, Snapshot *snapshot, Error *error)
 {
-    Replies lists;
+    redisReply *both;
 
     if (job != NULL) {
         add_name(&snapshot->ids, &snapshot->job_count, job);
         return 0;
     }
-    if (queue_list_job_ids(queue, &lists, error) != 0)
+    both = queue_list_job_ids(queue, error);
+    if (both == NULL)
         return -1;
     for (int list = 0; list < 2; list++)
-        for (size_t i = 0; i < lists.item[3]->element[list]->elements; i++)
+        for (size_t i = 0; i < both->element[list]->elements; i++)
             add_name(&snapshot->ids, &snapshot->job_count,
-                     reply_text(lists.item[3]->element[list]->element[i]));
-    replies_free(&lists);
+                     reply_text(both->element[list]->element[i]));
+    freeReplyObject(both);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #define TESTS_QUEUE_FIXTURE_H
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ static inline void server_start(Server *server, const char *option, const char *
     snprintf(server->url, sizeof server->url, "unix:%s", socket_path);
     server->pid = fork();
     if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* goes with a test that crashes */
         execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--save",
                "", "--appendonly", "no", "--logfile", "/dev/null", "--dir", server->folder, option,
                value, (char *)NULL);

@@ -33,7 +33,7 @@ static void a_missing_server_is_named(void **state)
 static void a_password_is_asked_for_and_told_when_wrong(void **state)
 {
     Server server;
-    char path[128], url[192];
+    char path[128];
     QueueOptions options = {.name = "q", .password_file = path};
     FILE *file;
     Queue *queue;
@@ -58,8 +58,6 @@ static void a_password_is_asked_for_and_told_when_wrong(void **state)
     assert_non_null(queue);
     queue_close(queue);
     unlink(path);
-    options.password_file = NULL;
-    snprintf(url, sizeof url, "%s?db=3", server.url);
     server_stop(&server);
 }
 
@@ -161,6 +159,8 @@ static void a_full_redis_is_no_lost_connection(void **state)
     const QueueJobSpec spec = plain_spec();
     char id[QUEUE_JOB_ID];
     QueueTask task;
+    QueueJob *jobs;
+    size_t count;
     Server server;
     Queue *queue;
 
@@ -176,6 +176,11 @@ static void a_full_redis_is_no_lost_connection(void **state)
     assert_int_equal(error.kind, ERROR_FULL);
     assert_contains(error.message, "out of memory");
     assert_int_equal(commit(queue, "w", 0, &task), COMMIT_DONE); /* what is begun can end */
+    need(queue_list_jobs(queue, &jobs, &count, &error), &error);
+    assert_int_equal(count, 1);
+    queue_free_job(&jobs[0]);
+    free(jobs);
+    assert_int_equal(cli(&server, "config set maxmemory 0"), 0);
     conserved(queue, id);
     queue_close(queue);
     server_stop(&server);
