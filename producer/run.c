@@ -35,8 +35,6 @@ static int run_connect(Run *run, Error *error)
     if (servers_start_crew(run->servers, settings->config, run->session.line, error) != 0 ||
         config_set(&run->session.config, "redis.url", servers_url(run->servers), error) != 0)
         return -1;
-    free(run->session.config.redis.password_file); /* of another Redis */
-    run->session.config.redis.password_file = NULL;
     if (session_connect(&run->session, error) != 0)
         return -1;
     if (settings->verbose)
@@ -215,7 +213,8 @@ int command_run(void *settings, const CommandLine *line, Error *error)
     mark_sweep(run.submission.output);
     run.follow.progress = progress_open(run.session.settings->quiet);
     submission_say_skipped(&run.submission, run.follow.progress);
-    if (!submission_is_empty(&run.submission) && (run.servers = servers_open(error)) == NULL)
+    if (!submission_is_empty(&run.submission) &&
+        (run.servers = servers_open(run.session.config.redis.password_file, error)) == NULL)
         progress_close(run.follow.progress);
     else
         status = run_all(&run, error);

@@ -246,22 +246,62 @@ int servers_check(Servers *servers, Error *error)
 
 /* --- Redis */
 
-static int servers_start_redis(Servers *servers, Error *error)
+/* servers_write_settings gives Redis its password by a file, as arguments can be seen by everybody:
+ * the path of the file, free(). */
+static char *servers_write_settings(const Servers *servers, const char *password_file, Error *error)
+{
+    char *path = memory_format_text("%s/redis.conf", servers->folder);
+    int settings = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *from = fopen(password_file, "re");
+    FILE *to = settings >= 0 ? fdopen(settings, "w") : NULL;
+    bool written = false;
+    int byte;
+
+    if (from != NULL && to != NULL) {
+        fputs("requirepass \"", to);
+        while ((byte = fgetc(from)) != EOF && byte != '\n' && byte != '\r')
+            fprintf(to, "\\x%02x", (unsigned)byte);
+        fputs("\"\n", to);
+        written = ferror(from) == 0;
+    }
+    if (to != NULL)
+        written = fclose(to) == 0 && written;
+    if (!written)
+        error_set_errno(error, ERROR_CONFIG, "the password file %s", password_file);
+    if (from != NULL)
+        fclose(from);
+    if (written)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static int servers_start_redis(Servers *servers, const char *password_file, Error *error)
 {
     ArgumentList list = {.count = 1};
+    char *file = NULL;
+    int status;
     static const char *const settings[] = {
         "--port",       "0",  "--unixsocketperm",   "700",        "--save",      "",
         "--appendonly", "no", "--maxmemory-policy", "noeviction", "--maxmemory", "0",
         "--daemonize",  "no", "--loglevel",         "warning",    "--logfile",   "",
     };
 
+    if (password_file != NULL) {
+        file = servers_write_settings(servers, password_file, error);
+        if (file == NULL)
+            return -1;
+        add_argument(&list, file);
+    }
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         add_argument(&list, settings[i]);
     add_argument(&list, "--unixsocket");
     add_argument(&list, servers->socket);
     add_argument(&list, "--dir");
     add_argument(&list, servers->folder);
-    return servers_start(servers, SERVER_REDIS, &list, error);
+    status = servers_start(servers, SERVER_REDIS, &list, error);
+    free(file);
+    return status;
 }
 
 static bool can_connect(const char *path)
@@ -295,7 +335,7 @@ static int servers_wait_for_redis(Servers *servers, Error *error)
     return 0;
 }
 
-Servers *servers_open(Error *error)
+Servers *servers_open(const char *password_file, Error *error)
 {
     Servers *servers = memory_need(sizeof *servers);
 
@@ -306,7 +346,7 @@ Servers *servers_open(Error *error)
     }
     servers->socket = memory_format_text("%s/redis.sock", servers->folder);
     servers->url = memory_format_text("unix:%s", servers->socket);
-    if (servers_start_redis(servers, error) != 0) {
+    if (servers_start_redis(servers, password_file, error) != 0) {
         servers_close(servers);
         return NULL;
     }

@@ -17,8 +17,10 @@ typedef struct Servers Servers;
 /* servers_find_programs says whether all three are there. */
 int servers_find_programs(Error *error);
 
-/* servers_open makes the folder and starts redis-server; ERROR_SYSTEM names what is missing. */
-Servers *servers_open(Error *error);
+/* servers_open makes the folder and starts redis-server; ERROR_SYSTEM names what is missing. With a
+ * `password_file` (of the configuration; or NULL) this Redis has that password too, so that worker
+ * and monitor can read the same configuration. */
+Servers *servers_open(const char *password_file, Error *error);
 
 /* servers_start_crew waits until Redis answers and starts worker and monitor, which get
  * `config_file` (or NULL) and those options of `line` that are theirs. */
