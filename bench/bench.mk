@@ -28,3 +28,13 @@ $(BENCH)/operation: bench/operation.c $(LIBRARY)
 bench-operation: $(BENCH)/operation ## measure operations alone: megapixels a second of one core
 	$(BENCH)/operation --cache $(BENCH)/kernels gaussian:1.4 gaussian:10 sepia invert,gamma grayscale sobel
 	$(BENCH)/operation --cache $(BENCH)/kernels 4096x3072x1 gaussian:1.4 sobel invert gaussian:1.4,sobel
+
+# --- the queue alone: tiles that are no work, next to bare LMOVE (bench/queue_noop.c)
+$(BENCH)/queue_noop: bench/queue_noop.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARNINGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
+
+.PHONY: bench-queue
+bench-queue: $(BENCH)/queue_noop ## measure the queue alone: submit, claim and commit, next to bare LMOVE
+	$(BENCH)/queue_noop
+	$(BENCH)/queue_noop --appendonly
