@@ -33,7 +33,7 @@ void job_cache_close(JobCache *cache);
 
 /* job_cache_get returns the job, made ready on first use: its operations pass their known-answer
  * test. Valid until the next call. On failure nothing is kept. */
-CachedJob *job_cache_get(JobCache *cache, const char *job, Error *error);
+CachedJob *job_cache_get(JobCache *cache, const char *id, Error *error);
 
 /* job_cache_begin is stream_begin on the job's stream. Kernels that were never built on this
  * machine are built by one lane (in job_cache_get as well), while the others wait for what it
@@ -41,6 +41,6 @@ CachedJob *job_cache_get(JobCache *cache, const char *job, Error *error);
 int job_cache_begin(JobCache *cache, CachedJob *job, const Frame *frame, Error *error);
 
 /* job_cache_find returns the job if it is there, else NULL. */
-CachedJob *job_cache_find(JobCache *cache, const char *job);
+CachedJob *job_cache_find(JobCache *cache, const char *id);
 
 #endif

@@ -1,47 +1,59 @@
 #include "worker/machine.h"
 
-#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { MOST_CPUS = 8192, CPU_FIELDS = 8, CPU_IDLE = 3, CPU_WAITS = 4, PROC_PATH = 48 };
+enum { MOST_CPUS = 8192, CPU_FIELDS = 8, CPU_IDLE = 3, CPU_WAITS = 4, PROC_PATH = 48, LINE = 512 };
+
+/* Reads the numbers behind `prefix` in a file's first line; how many there were, at most `most`. */
+static int machine_read_numbers(const char *path, const char *prefix, uint64_t *numbers, int most)
+{
+    FILE *file = fopen(path, "re");
+    char line[LINE] = "";
+    char *at = line, *end = NULL;
+    int count = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fgets(line, sizeof line, file) != NULL && strncmp(line, prefix, strlen(prefix)) == 0)
+        at += strlen(prefix);
+    fclose(file);
+    for (; count < most; count++, at = end) {
+        numbers[count] = strtoull(at, &end, 10);
+        if (end == at)
+            break;
+    }
+    return count;
+}
 
 int64_t machine_private_bytes(pid_t pid)
 {
+    enum { ALL, RESIDENT, SHARED, STATM_FIELDS };
+    uint64_t pages[STATM_FIELDS];
     char path[PROC_PATH];
-    int64_t resident = 0, shared = 0;
-    FILE *file;
 
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
+    if (machine_read_numbers(path, "", pages, STATM_FIELDS) < STATM_FIELDS ||
+        pages[RESIDENT] < pages[SHARED])
         return 0;
-    if (fscanf(file, "%*d %" SCNd64 " %" SCNd64, &resident, &shared) != 2)
-        resident = shared = 0;
-    fclose(file);
-    return (resident - shared) * sysconf(_SC_PAGESIZE);
+    return (int64_t)(pages[RESIDENT] - pages[SHARED]) * sysconf(_SC_PAGESIZE);
 }
 
 double machine_cpu_percent(CpuTimes *last)
 {
-    uint64_t field[CPU_FIELDS] = {0};
+    uint64_t field[CPU_FIELDS];
     CpuTimes now = {0};
     double percent = 0;
-    FILE *file = fopen("/proc/stat", "re");
 
-    if (file == NULL)
+    if (machine_read_numbers("/proc/stat", "cpu ", field, CPU_FIELDS) < CPU_FIELDS)
         return 0;
-    if (fscanf(file,
-               "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-               " %" SCNu64 " %" SCNu64,
-               &field[0], &field[1], &field[2], &field[3], &field[4], &field[5], &field[6],
-               &field[7]) == CPU_FIELDS)
-        for (int i = 0; i < CPU_FIELDS; i++) {
-            now.all += field[i];
-            now.busy += i == CPU_IDLE || i == CPU_WAITS ? 0 : field[i];
-        }
-    fclose(file);
+    for (int i = 0; i < CPU_FIELDS; i++) {
+        now.all += field[i];
+        now.busy += i == CPU_IDLE || i == CPU_WAITS ? 0 : field[i];
+    }
     if (last->all != 0 && now.all > last->all && now.busy >= last->busy)
         percent = 100.0 * (double)(now.busy - last->busy) / (double)(now.all - last->all);
     *last = now;
