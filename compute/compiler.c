@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -71,6 +72,24 @@ static bool reply(void)
     return send(COMPILER_SOCKET, &nothing, 1, MSG_NOSIGNAL) == 1;
 }
 
+/* build_alone lets one process at a time build for this cache directory: lanes that start together
+ * on a new machine want the same programs, and the second finds those of the first. */
+static int build_alone(Device *device, const Request *request, Error *error)
+{
+    char *path =
+        device->cache_dir == NULL ? NULL : memory_format_text("%s/lock", device->cache_dir);
+    int lock = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int result;
+
+    free(path);
+    while (lock >= 0 && flock(lock, LOCK_EX) != 0 && errno == EINTR)
+        continue;
+    result = run_sample(device, request, error);
+    if (lock >= 0)
+        close(lock);
+    return result;
+}
+
 /* compile serves this request and those that follow at once: a compiler's first program takes most
  * of a second, the next ones a fraction of it. Every request that it took was answered when it ends
  * with status 0. */
@@ -84,7 +103,7 @@ _Noreturn static void compile(const DeviceOptions *options, Request *request)
     if (!going)
         _exit(1);
     while (going) {
-        if (run_sample(device, request, &error) != 0)
+        if (build_alone(device, request, &error) != 0)
             log_debug("kernels not built ahead", "reason=\"%s\"", error.message);
         going = reply() && poll(&more, 1, COMPILER_PATIENCE_MS) > 0 && receive(request);
     }

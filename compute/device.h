@@ -16,7 +16,8 @@ typedef struct DeviceOptions {
                               driver's own */
 } DeviceOptions;
 
-/* On a CPU through PoCL the device is the single-threaded `basic` one: one lane, one core.
+/* On a CPU through PoCL the device is the single-threaded `basic` one: one lane, one core. There
+ * the first call of a process also forks a small process that builds programs (compute/compiler.h).
  * ERROR_DEVICE lists the devices that there are. */
 Device *device_open(const DeviceOptions *options, Error *error);
 void device_close(Device *device);

@@ -5,11 +5,16 @@
  *
  *     stream_begin(stream, &frame, &error);
  *     while (!stream_is_done(stream)) {
- *         StreamRows in = stream_input(stream);        // where the next source rows go, and how
- * many fit read in.count rows to in.data, in.stride bytes apart stream_push(stream, in.count,
- * &error);       // runs the kernels StreamRows out = stream_output(stream);      // result rows
- * that are ready, perhaps none write them; stream_pop(stream, out.count);
+ *         StreamRows in = stream_input(stream); // where source rows go, and how many
+ *         // ... read in.count rows to in.data, in.stride bytes apart ...
+ *         stream_push(stream, in.count, &error); // runs the kernels
+ *         StreamRows out = stream_output(stream); // result rows that are ready, perhaps none
+ *         // ... write out.count rows from out.data ...
+ *         stream_pop(stream, out.count);
  *     }
+ *
+ * Fewer rows may be pushed and popped than were offered. What stream_input and stream_output gave
+ * is valid until the next call of any function here.
  *
  * The result depends on the image alone, not on the band height, the tile or the device. */
 #ifndef COMPUTE_STREAM_H
@@ -45,7 +50,8 @@ int stream_begin(Stream *stream, const Frame *frame, Error *error);
 int64_t stream_first_source_row(
     const Stream *stream); /* the first source row to push: first_row - halo, at least 0 */
 RowFormat stream_output_format(const Stream *stream);
-StreamRows stream_input(Stream *stream); /* count 0 when all source rows of the frame are in */
+/* count is 0 when all source rows of the frame are in, and when results must be popped first. */
+StreamRows stream_input(Stream *stream);
 int stream_push(Stream *stream, int64_t count, Error *error);
 StreamRows stream_output(Stream *stream);
 void stream_pop(Stream *stream, int64_t count);
