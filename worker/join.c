@@ -6,11 +6,10 @@
 #include "base/memory.h"
 #include "worker/tile.h"
 
-static ByteSource *join_open_part(TileWork *work, int tile, Error *error)
+static ByteSource *join_open_part(TileWork *work, const StoreImage *where, int tile, Error *error)
 {
-    const StoreImage where = tile_store_image(work);
     Store *store = work->job->store;
-    ByteSource *part = store->open_part(store, &where, tile, error);
+    ByteSource *part = store->open_part(store, where, tile, error);
     TileWork again = *work;
 
     if (part != NULL || error->kind != ERROR_INPUT)
@@ -18,13 +17,13 @@ static ByteSource *join_open_part(TileWork *work, int tile, Error *error)
     again.tile = tile;
     if (tile_make(&again, error) != 0)
         return NULL;
-    return store->open_part(store, &where, tile, error);
+    return store->open_part(store, where, tile, error);
 }
 
 /* The first part begins as the whole file will, so its first byte tells what that is. */
-static int join_find_kind(TileWork *work, ImageKind *kind, Error *error)
+static int join_find_kind(TileWork *work, const StoreImage *where, ImageKind *kind, Error *error)
 {
-    ByteSource *part = join_open_part(work, 0, error);
+    ByteSource *part = join_open_part(work, where, 0, error);
     unsigned char first = 0;
     ssize_t count;
 
@@ -38,11 +37,11 @@ static int join_find_kind(TileWork *work, ImageKind *kind, Error *error)
     return 0;
 }
 
-static int join_copy(TileWork *work, ImageKind kind, ByteSource *const *parts, Error *error)
+static int join_copy(TileWork *work, const StoreImage *where, ImageKind kind,
+                     ByteSource *const *parts, Error *error)
 {
-    const StoreImage where = tile_store_image(work);
     Store *store = work->job->store;
-    ByteSink *sink = store->create_result(store, &where, error);
+    ByteSink *sink = store->create_result(store, where, error);
 
     if (sink == NULL)
         return -1;
@@ -56,6 +55,7 @@ static int join_copy(TileWork *work, ImageKind kind, ByteSource *const *parts, E
 
 int tile_join(TileWork *work, Error *error)
 {
+    const StoreImage where = tile_store_image(work);
     const int tiles = work->image->tiles;
     ByteSource **parts = memory_try((size_t)tiles, sizeof *parts, "the parts of an image", error);
     ImageKind kind;
@@ -64,13 +64,13 @@ int tile_join(TileWork *work, Error *error)
     if (parts == NULL)
         return -1;
     for (int tile = 0; tile < tiles; tile++) {
-        parts[tile] = join_open_part(work, tile, error);
+        parts[tile] = join_open_part(work, &where, tile, error);
         if (parts[tile] == NULL)
             goto out;
     }
-    if (join_find_kind(work, &kind, error) != 0)
+    if (join_find_kind(work, &where, &kind, error) != 0)
         goto out;
-    result = join_copy(work, kind, parts, error);
+    result = join_copy(work, &where, kind, parts, error);
 out:
     for (int tile = 0; tile < tiles; tile++)
         if (parts[tile] != NULL)

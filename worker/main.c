@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -66,12 +67,24 @@ static void set_log(const Config *config)
     log_set_json(strcmp(config->log.format, "json") == 0);
 }
 
+/* A join has all parts of its image open at once. */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int work(const Config *config, Error *error)
 {
     char *cache = kernel_cache(config);
     int result;
 
     set_log(config);
+    allow_many_files();
     result = supervisor_run(config, cache, error);
     free(cache);
     return result;

@@ -2,9 +2,14 @@
 #include "unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -427,6 +432,43 @@ static void a_sweep_removes_what_the_dead_left(void **state)
     store->close(store);
 }
 
+/* From here on this process is one on an old kernel, or in a strict sandbox. */
+static int begin_without_openat2(void **state)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof rules / sizeof *rules, rules};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        return -1;
+    return begin(state);
+}
+
+static void without_openat2_a_bad_source_is_refused(void **state)
+{
+    a_bad_source_is_refused_with_the_reason(state);
+}
+
+static void without_openat2_a_link_within_the_root_is_followed(void **state)
+{
+    a_link_within_the_root_is_followed(state);
+}
+
+static void without_openat2_a_result_never_leaves_the_output_folder(void **state)
+{
+    a_result_never_leaves_the_output_folder(state);
+}
+
+static void without_openat2_parts_wait_for_the_join(void **state)
+{
+    parts_wait_for_the_join_and_go_after_it(state);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -447,6 +489,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_output_folder_that_was_moved_away_is_made_again, begin,
                                         end),
         cmocka_unit_test_setup_teardown(a_sweep_removes_what_the_dead_left, begin, end),
+        cmocka_unit_test_setup_teardown(without_openat2_a_bad_source_is_refused,
+                                        begin_without_openat2, end),
+        cmocka_unit_test_setup_teardown(without_openat2_a_link_within_the_root_is_followed, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(without_openat2_a_result_never_leaves_the_output_folder,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(without_openat2_parts_wait_for_the_join, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
