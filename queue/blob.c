@@ -23,14 +23,14 @@ int queue_put_blob(Queue *queue, const char *job, const char *name, const void *
     command_add_text(queue, name);
     command_add(queue, bytes, length);
     command_end(queue);
-    command_put(queue, "EXISTS", queue_key(queue, "job:%s", job).text, NULL);
+    command_put(queue, "EXISTS", queue_key(queue, "job:%s", job).text);
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;
     there = reply_number(replies.item[1]) == 1;
     replies_free(&replies);
     if (there)
         return 0;
-    command_put(queue, "UNLINK", blobs.text, NULL);
+    command_put(queue, "UNLINK", blobs.text);
     if (queue_do(queue, error) != 0)
         return -1;
     return error_set(error, ERROR_USAGE, "there is no job %s", job);
@@ -44,7 +44,7 @@ int queue_get_blob(Queue *queue, const char *job, const char *name, void **bytes
 
     *bytes = NULL;
     *length = 0;
-    command_put(queue, "HGET", queue_key(queue, "job:%s:blobs", job).text, name, NULL);
+    command_put(queue, "HGET", queue_key(queue, "job:%s:blobs", job).text, name);
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;
@@ -61,7 +61,7 @@ int queue_get_blob(Queue *queue, const char *job, const char *name, void **bytes
 
 int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *error)
 {
-    command_put(queue, "HDEL", queue_key(queue, "job:%s:blobs", job).text, name, NULL);
+    command_put(queue, "HDEL", queue_key(queue, "job:%s:blobs", job).text, name);
     return queue_do(queue, error);
 }
 
@@ -69,7 +69,7 @@ static int collect_acknowledge(Queue *queue, const Key *collecting, Error *error
 {
     if (queue->collecting.entry[0] == '\0')
         return 0;
-    command_put(queue, "LREM", collecting->text, "1", queue->collecting.entry, NULL);
+    command_put(queue, "LREM", collecting->text, "1", queue->collecting.entry);
     if (queue_do(queue, error) != 0)
         return -1;
     queue->collecting.entry[0] = '\0';
@@ -82,7 +82,7 @@ static int collect_settle(Queue *queue, const Key *finished, const Key *collecti
     while (queue->transport == NULL || !queue->collecting.settled) {
         redisReply *reply;
         bool empty;
-        command_put(queue, "LMOVE", collecting->text, finished->text, "RIGHT", "LEFT", NULL);
+        command_put(queue, "LMOVE", collecting->text, finished->text, "RIGHT", "LEFT");
         reply = queue_ask(queue, 0, error);
         if (reply == NULL)
             return -1;
@@ -101,10 +101,9 @@ static int collect_next(Queue *queue, const Key *finished, const Key *collecting
 
     snprintf(seconds, sizeof seconds, "%.3f", (double)wait_ms / 1000);
     if (wait_ms > 0)
-        command_put(queue, "BLMOVE", finished->text, collecting->text, "LEFT", "RIGHT", seconds,
-                    NULL);
+        command_put(queue, "BLMOVE", finished->text, collecting->text, "LEFT", "RIGHT", seconds);
     else
-        command_put(queue, "LMOVE", finished->text, collecting->text, "LEFT", "RIGHT", NULL);
+        command_put(queue, "LMOVE", finished->text, collecting->text, "LEFT", "RIGHT");
     reply = queue_ask(queue, wait_ms, error);
     if (reply == NULL)
         return -1;

@@ -61,7 +61,7 @@ static int lane_introduce(Queue *queue, const char *worker, int lane, Error *err
         return -1;
     if (strcmp(name, queue->introduced) == 0)
         return 0;
-    command_put(queue, "CLIENT", "SETNAME", name, NULL);
+    command_put(queue, "CLIENT", "SETNAME", name);
     if (queue_exchange(queue, 0, &replies, error) != 0)
         return -1;
     replies_free(&replies);
@@ -101,9 +101,9 @@ static int claim_waiting(Queue *queue, const char *claims, int most, int64_t wai
     int status;
 
     snprintf(seconds, sizeof seconds, "%.3f", (double)wait_ms / 1000);
-    command_put(queue, "BRPOPLPUSH", ready.text, claims, seconds, NULL);
+    command_put(queue, "BRPOPLPUSH", ready.text, claims, seconds);
     for (int i = 1; i < most; i++)
-        command_put(queue, "RPOPLPUSH", ready.text, claims, NULL);
+        command_put(queue, "RPOPLPUSH", ready.text, claims);
     if (queue_expect(queue, wait_ms, &replies, error) != 0)
         return -1;
     status = lane_take_tasks(queue, claims, replies.item, (size_t)replies.count, tasks, most, count,

@@ -84,15 +84,10 @@ void command_end(Queue *queue)
     free(argv);
 }
 
-void command_put(Queue *queue, const char *name, ...)
+void command_put_list(Queue *queue, const char *const *words)
 {
-    va_list arguments;
-    const char *argument;
-
-    command_begin(queue, name);
-    va_start(arguments, name);
-    while ((argument = va_arg(arguments, const char *)) != NULL)
-        command_add_text(queue, argument);
-    va_end(arguments);
+    command_begin(queue, *words);
+    while (*++words != NULL)
+        command_add_text(queue, *words);
     command_end(queue);
 }

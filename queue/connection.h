@@ -63,8 +63,9 @@ void command_add(Queue *queue, const void *bytes, size_t length);
 void command_add_text(Queue *queue, const char *text);
 void command_add_number(Queue *queue, int64_t number);
 void command_end(Queue *queue);
-/* command_put is a whole command of strings, ended by NULL. */
-void command_put(Queue *queue, const char *name, ...) __attribute__((sentinel));
+/* command_put(queue, "LLEN", key) is a whole command of strings. */
+#define command_put(queue, ...) command_put_list(queue, (const char *const[]){__VA_ARGS__, NULL})
+void command_put_list(Queue *queue, const char *const *words);
 
 typedef struct Replies {
     redisReply **item;

@@ -16,7 +16,7 @@ static int64_t dead_length(Queue *queue, Error *error)
     redisReply *reply;
     int64_t length;
 
-    command_put(queue, "LLEN", queue_key(queue, "dead").text, NULL);
+    command_put(queue, "LLEN", queue_key(queue, "dead").text);
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;
@@ -52,7 +52,7 @@ static int dead_of_job(Queue *queue, const char *job, int64_t *count, Error *err
     redisReply *reply;
     int status = 0;
 
-    command_put(queue, "HMGET", queue_key(queue, "job:%s", job).text, "state", "dead", NULL);
+    command_put(queue, "HMGET", queue_key(queue, "job:%s", job).text, "state", "dead");
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;
@@ -144,10 +144,9 @@ static int dead_describe(Queue *queue, const QueueTask *tasks, size_t count, Que
 
     for (size_t i = 0; i < count; i++) {
         queue_format_task(&tasks[i], text);
-        command_put(queue, "HGET", queue_key(queue, "dead:info").text, text, NULL);
+        command_put(queue, "HGET", queue_key(queue, "dead:info").text, text);
         snprintf(text, sizeof text, "%lld", (long long)tasks[i].image);
-        command_put(queue, "HGET", queue_key(queue, "job:%s:images", tasks[i].job).text, text,
-                    NULL);
+        command_put(queue, "HGET", queue_key(queue, "job:%s:images", tasks[i].job).text, text);
     }
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;

@@ -10,7 +10,7 @@ static int event_begin(Queue *queue, char cursor[64], Error *error)
     redisReply *reply;
     const char *last;
 
-    command_put(queue, "XREVRANGE", queue_key(queue, "events").text, "+", "-", "COUNT", "1", NULL);
+    command_put(queue, "XREVRANGE", queue_key(queue, "events").text, "+", "-", "COUNT", "1");
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;

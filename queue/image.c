@@ -21,7 +21,7 @@ static int images_ask(Queue *queue, const char *job, int64_t *images, int64_t *b
 {
     redisReply *reply;
 
-    command_put(queue, "HMGET", queue_key(queue, "job:%s", job).text, "images", "bits", NULL);
+    command_put(queue, "HMGET", queue_key(queue, "job:%s", job).text, "images", "bits");
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;
@@ -160,7 +160,7 @@ int queue_read_images(Queue *queue, const QueueTask *tasks, int count, QueueImag
         command_add_text(queue, queue_key(queue, "job:%s:images", tasks[i].job).text);
         command_add_number(queue, tasks[i].image);
         command_end(queue);
-        command_put(queue, "HGET", queue_key(queue, "job:%s", tasks[i].job).text, "state", NULL);
+        command_put(queue, "HGET", queue_key(queue, "job:%s", tasks[i].job).text, "state");
     }
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;

@@ -110,8 +110,8 @@ static void job_fill(QueueJob *job, const char *id, const redisReply *hash,
 
 static void job_ask(Queue *queue, const char *id)
 {
-    command_put(queue, "HGETALL", queue_key(queue, "job:%s", id).text, NULL);
-    command_put(queue, "LLEN", queue_key(queue, "job:%s:tiles", id).text, NULL);
+    command_put(queue, "HGETALL", queue_key(queue, "job:%s", id).text);
+    command_put(queue, "LLEN", queue_key(queue, "job:%s:tiles", id).text);
 }
 
 int queue_read_job(Queue *queue, const char *job, QueueJob *out, Error *error)

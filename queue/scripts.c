@@ -52,7 +52,7 @@ static int script_load(Queue *queue, Script script, Error *error)
     if (scripts[script].parts & WITH_REFILL)
         text_add_string(&text, queue_script_fair);
     text_add_string(&text, scripts[script].text);
-    command_put(queue, "SCRIPT", "LOAD", text.data, NULL);
+    command_put(queue, "SCRIPT", "LOAD", text.data);
     text_free(&text);
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)

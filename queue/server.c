@@ -56,13 +56,13 @@ static int server_login(Queue *queue, Error *error)
     char db[16];
 
     if (password != NULL && user != NULL)
-        command_put(queue, "AUTH", user, password, NULL);
+        command_put(queue, "AUTH", user, password);
     else if (password != NULL)
-        command_put(queue, "AUTH", password, NULL);
+        command_put(queue, "AUTH", password);
     snprintf(db, sizeof db, "%d", queue->address.db);
     if (queue->address.db != 0)
-        command_put(queue, "SELECT", db, NULL);
-    command_put(queue, "PING", NULL);
+        command_put(queue, "SELECT", db);
+    command_put(queue, "PING");
     return queue_do(queue, error);
 }
 
@@ -123,8 +123,8 @@ static int server_check(Queue *queue, Error *error)
     Replies replies;
     int status = -1;
 
-    command_put(queue, "INFO", "server", NULL);
-    command_put(queue, "CONFIG", "GET", "maxmemory-policy", NULL);
+    command_put(queue, "INFO", "server");
+    command_put(queue, "CONFIG", "GET", "maxmemory-policy");
     if (queue_exchange(queue, 0, &replies, error) != 0)
         return -1;
     if (replies.item[0]->type == REDIS_REPLY_ERROR)

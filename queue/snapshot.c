@@ -42,7 +42,7 @@ static int find_orphans(Queue *queue, Snapshot *snapshot, Error *error)
         redisReply *page;
         const redisReply *keys;
         command_put(queue, "SCAN", cursor, "MATCH", queue_key(queue, "processing:*").text, "COUNT",
-                    "1000", NULL);
+                    "1000");
         page = queue_ask(queue, 0, error);
         if (page == NULL)
             return -1;
@@ -76,22 +76,22 @@ static int find_jobs(Queue *queue, const char *job, Snapshot *snapshot, Error *e
 
 static void put_transaction(Queue *queue, const Snapshot *snapshot)
 {
-    command_put(queue, "MULTI", NULL);
-    command_put(queue, "SMEMBERS", queue_key(queue, "workers").text, NULL);
-    command_put(queue, "LRANGE", queue_key(queue, "ready").text, "0", "-1", NULL);
-    command_put(queue, "ZRANGE", queue_key(queue, "delayed").text, "0", "-1", NULL);
-    command_put(queue, "LRANGE", queue_key(queue, "dead").text, "0", "-1", NULL);
+    command_put(queue, "MULTI");
+    command_put(queue, "SMEMBERS", queue_key(queue, "workers").text);
+    command_put(queue, "LRANGE", queue_key(queue, "ready").text, "0", "-1");
+    command_put(queue, "ZRANGE", queue_key(queue, "delayed").text, "0", "-1");
+    command_put(queue, "LRANGE", queue_key(queue, "dead").text, "0", "-1");
     for (size_t i = 0; i < snapshot->claims_count; i++)
-        command_put(queue, "LRANGE", snapshot->claims[i], "0", "-1", NULL);
+        command_put(queue, "LRANGE", snapshot->claims[i], "0", "-1");
     for (size_t i = 0; i < snapshot->job_count; i++) {
         const char *id = snapshot->ids[i];
         command_put(queue, "HMGET", queue_key(queue, "job:%s", id).text, "tiles", "bits", "images",
-                    "left", "dead", "repairs", "state", NULL);
-        command_put(queue, "LRANGE", queue_key(queue, "job:%s:tiles", id).text, "0", "-1", NULL);
-        command_put(queue, "GET", queue_key(queue, "job:%s:done", id).text, NULL);
-        command_put(queue, "GET", queue_key(queue, "job:%s:dropped", id).text, NULL);
+                    "left", "dead", "repairs", "state");
+        command_put(queue, "LRANGE", queue_key(queue, "job:%s:tiles", id).text, "0", "-1");
+        command_put(queue, "GET", queue_key(queue, "job:%s:done", id).text);
+        command_put(queue, "GET", queue_key(queue, "job:%s:dropped", id).text);
     }
-    command_put(queue, "EXEC", NULL);
+    command_put(queue, "EXEC");
 }
 
 static int read_lists(Queue *queue, Snapshot *snapshot, Error *error)
@@ -136,18 +136,23 @@ static bool is_whole(const Queue *queue, const Snapshot *snapshot)
     return true;
 }
 
+static int snapshot_try(Queue *queue, const char *job, Snapshot *snapshot, Error *error)
+{
+    *snapshot = (Snapshot){0};
+    if (find_lanes(queue, snapshot, error) == 0 && find_orphans(queue, snapshot, error) == 0 &&
+        find_jobs(queue, job, snapshot, error) == 0 && read_lists(queue, snapshot, error) == 0)
+        return 0;
+    snapshot_free(snapshot);
+    return -1;
+}
+
 int snapshot_take(Queue *queue, const char *job, Snapshot *snapshot, Error *error)
 {
     enum { TRIES = 10 };
 
     for (int i = 0; i < TRIES; i++) {
-        *snapshot = (Snapshot){0};
-        if (find_lanes(queue, snapshot, error) != 0 || find_orphans(queue, snapshot, error) != 0 ||
-            find_jobs(queue, job, snapshot, error) != 0 ||
-            read_lists(queue, snapshot, error) != 0) {
-            snapshot_free(snapshot);
+        if (snapshot_try(queue, job, snapshot, error) != 0)
             return -1;
-        }
         if (is_whole(queue, snapshot))
             return 0;
         snapshot_free(snapshot);

@@ -72,7 +72,7 @@ static int ask_now(Queue *queue, int64_t *now_ms, Error *error)
 {
     redisReply *reply;
 
-    command_put(queue, "TIME", NULL);
+    command_put(queue, "TIME");
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
         return -1;
@@ -114,13 +114,13 @@ static int depths_of_workers(Queue *queue, QueueDepths *depths, Error *error)
 
     if (queue_list_workers(queue, &workers, &count, error) != 0)
         return -1;
-    command_put(queue, "PING", NULL); /* so that there is a reply even without workers */
+    command_put(queue, "PING"); /* so that there is a reply even without workers */
     for (size_t i = 0; i < count; i++) {
         depths->workers_live += workers[i].state == WORKER_LIVE;
         depths->workers_standby += workers[i].state == WORKER_STANDBY;
         for (int lane = 0; lane < workers[i].lanes; lane++)
             command_put(queue, "LLEN",
-                        queue_key(queue, "processing:%s:%d", workers[i].id, lane).text, NULL);
+                        queue_key(queue, "processing:%s:%d", workers[i].id, lane).text);
     }
     queue_free_workers(workers, count);
     if (queue_expect(queue, 0, &replies, error) != 0)
@@ -136,10 +136,10 @@ int queue_read_depths(Queue *queue, QueueDepths *depths, Error *error)
     Replies replies;
 
     *depths = (QueueDepths){0};
-    command_put(queue, "LLEN", queue_key(queue, "ready").text, NULL);
-    command_put(queue, "ZCARD", queue_key(queue, "delayed").text, NULL);
-    command_put(queue, "LLEN", queue_key(queue, "dead").text, NULL);
-    command_put(queue, "LLEN", queue_key(queue, "jobs").text, NULL);
+    command_put(queue, "LLEN", queue_key(queue, "ready").text);
+    command_put(queue, "ZCARD", queue_key(queue, "delayed").text);
+    command_put(queue, "LLEN", queue_key(queue, "dead").text);
+    command_put(queue, "LLEN", queue_key(queue, "jobs").text);
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;
     depths->ready = reply_number(replies.item[0]);

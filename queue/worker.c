@@ -180,7 +180,7 @@ static void kill_connections(Queue *queue, const char *worker, const char *list)
         char id[24] = "";
         if (strncmp(line, "id=", 3) == 0 && found != NULL && (end == NULL || found < end)) {
             snprintf(id, sizeof id, "%.*s", (int)strcspn(line + 3, " "), line + 3);
-            command_put(queue, "CLIENT", "KILL", "ID", id, NULL);
+            command_put(queue, "CLIENT", "KILL", "ID", id);
         }
         line = end == NULL ? NULL : end + 1;
     }
@@ -196,7 +196,7 @@ int queue_fence_worker(Queue *queue, const char *worker, int64_t beat, bool *fen
         return -1;
     if (!*fenced)
         return 0;
-    command_put(queue, "CLIENT", "LIST", "TYPE", "normal", NULL);
+    command_put(queue, "CLIENT", "LIST", "TYPE", "normal");
     if (queue_exchange(queue, 0, &replies, error) != 0)
         return -1;
     kill_connections(queue, worker, reply_text(replies.item[0]));
@@ -253,13 +253,12 @@ int queue_list_workers(Queue *queue, QueueWorker **workers, size_t *count, Error
 
     *workers = NULL;
     *count = 0;
-    command_put(queue, "SMEMBERS", queue_key(queue, "workers").text, NULL);
+    command_put(queue, "SMEMBERS", queue_key(queue, "workers").text);
     ids = queue_ask(queue, 0, error);
     if (ids == NULL)
         return -1;
     for (size_t i = 0; i < ids->elements; i++)
-        command_put(queue, "HGETALL", queue_key(queue, "worker:%s", ids->element[i]->str).text,
-                    NULL);
+        command_put(queue, "HGETALL", queue_key(queue, "worker:%s", ids->element[i]->str).text);
     if (queue_expect(queue, 0, &replies, error) != 0) {
         freeReplyObject(ids);
         return -1;
