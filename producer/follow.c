@@ -50,7 +50,9 @@ static void follow_show(Follow *follow, const QueueJob *job)
 
 static int follow_read(Follow *follow, Error *error)
 {
+    const char *reason;
     QueueJob job;
+    bool blocked;
 
     follow->looked_ms = clock_monotonic_ms();
     if (queue_read_job(follow->queue, follow->job, &job, error) != 0)
@@ -59,11 +61,15 @@ static int follow_read(Follow *follow, Error *error)
         progress_note(follow->progress, "Redis answers again");
     follow->attempt = 0;
     follow_show(follow, &job);
+    blocked = job.state == JOB_BLOCKED && follow->now.state != JOB_BLOCKED;
     queue_free_job(&follow->now);
     follow->now = job;
-    if (job.state == JOB_BLOCKED && !follow->stays_blocked)
-        return error_set(error, ERROR_FULL, "%s",
-                         job.reason != NULL ? job.reason : "the output cannot be written");
+    if (!blocked)
+        return 0;
+    reason = job.reason != NULL ? job.reason : "the output cannot be written";
+    if (!follow->stays_blocked)
+        return error_set(error, ERROR_FULL, "%s", reason);
+    progress_note(follow->progress, "%s", reason);
     return 0;
 }
 
@@ -143,7 +149,7 @@ int64_t follow_report(const Follow *follow, Error *error)
         return -1;
     report_name_failures(follow->queue, (const char *const *)job->roots, job->root_count, dead,
                          count);
-    images = report_failures(dead, count, stderr);
+    images = report_failures(dead, count);
     queue_free_dead(dead, count);
     return (int64_t)images;
 }

@@ -1,11 +1,13 @@
 /* tilecrew: the table of commands, and which one is meant. */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/options.h"
 #include "producer/commands.h"
+#include "producer/report.h"
 #include "producer/session.h"
 
 #define DEFAULT_PRIORITY 10
@@ -180,7 +182,10 @@ static void print_help(FILE *file)
 
 static int say_error(const Error *error)
 {
-    fprintf(stderr, "tilecrew: %s\n", error->message);
+    char *message = report_visible(error->message);
+
+    fprintf(stderr, "tilecrew: %s\n", message);
+    free(message);
     return error_exit_status(error->kind);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 enum { NAME_BATCH = 256 };
 
@@ -65,6 +66,59 @@ const char *report_megapixels(char text[REPORT_NUMBER], int64_t pixels)
     return text;
 }
 
+/* --- text from outside */
+
+char *report_visible(const char *text)
+{
+    Text visible = {0};
+
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+
+        if (byte < 0x20 || byte == 0x7f)
+            text_add_format(&visible, "\\x%02x", byte);
+        else
+            text_add(&visible, text, 1);
+    }
+    return text_take(&visible);
+}
+
+/* utf8_length is the length of the character at `text` (1 to 4), or 0 when it is none. */
+static size_t utf8_length(const char *text)
+{
+    size_t most = strnlen(text, 4);
+
+    for (size_t length = 1; length <= most; length++) {
+        json_t *character = json_stringn(text, length);
+
+        json_decref(character);
+        if (character != NULL)
+            return length;
+    }
+    return 0;
+}
+
+json_t *report_text_json(const char *text)
+{
+    json_t *value = text == NULL ? json_null() : json_string(text);
+    Text clean = {0};
+
+    if (value != NULL)
+        return value;
+    while (*text != '\0') {
+        size_t length = utf8_length(text);
+
+        if (length > 0)
+            text_add(&clean, text, length);
+        else
+            text_add_string(&clean, "\xef\xbf\xbd");
+        text += length > 0 ? length : 1;
+    }
+    value = json_string(clean.data);
+    text_free(&clean);
+    return value;
+}
+
 /* --- tables */
 
 void table_begin(Table *table, const char *const *headings, size_t columns)
@@ -77,14 +131,17 @@ void table_begin(Table *table, const char *const *headings, size_t columns)
 void table_add(Table *table, const char *format, ...)
 {
     va_list values;
+    char *visible;
     char *cell;
 
     va_start(values, format);
     if (vasprintf(&cell, format, values) < 0)
         cell = memory_copy_text("");
     va_end(values);
+    visible = report_visible(cell);
+    free(cell);
     table->cells = memory_resize(table->cells, (table->count + 1) * sizeof *table->cells);
-    table->cells[table->count++] = cell;
+    table->cells[table->count++] = visible;
 }
 
 /* text_columns is the width of UTF-8 text on a terminal, as far as one column a character is. */
@@ -159,14 +216,24 @@ static int compare_dead(const void *a, const void *b)
     return order != 0 ? order : one->task.tile - other->task.tile;
 }
 
+/* begins_with_path says whether the reason begins with the path, in which the queue makes blanks of
+ * control characters. */
+static bool begins_with_path(const char *reason, const char *path)
+{
+    for (; *path != '\0'; reason++, path++)
+        if (*reason != *path && (*reason != ' ' || (unsigned char)*path >= 0x20))
+            return false;
+    return *reason == ':';
+}
+
 const char *report_reason(const QueueDead *dead)
 {
     const char *reason = dead->reason != NULL ? dead->reason : "no reason was given";
-    size_t length = dead->path != NULL ? strlen(dead->path) : 0;
 
-    if (length > 0 && strncmp(reason, dead->path, length) == 0 && reason[length] == ':')
-        return reason + length + 1 + strspn(reason + length + 1, " ");
-    return reason;
+    if (dead->path == NULL || dead->path[0] == '\0' || !begins_with_path(reason, dead->path))
+        return reason;
+    reason += strlen(dead->path) + 1;
+    return reason + strspn(reason, " ");
 }
 
 /* report_name_failure puts the root before the path, and takes the path off the reason, where it
@@ -208,7 +275,17 @@ void report_name_failures(Queue *queue, const char *const *roots, int root_count
     }
 }
 
-size_t report_failures(const QueueDead *dead, size_t count, FILE *file)
+void report_print_failure(const char *path, const char *reason)
+{
+    char *visible_path = report_visible(path);
+    char *visible_reason = report_visible(reason);
+
+    fprintf(stderr, "tilecrew: %s: %s\n", visible_path, visible_reason);
+    free(visible_path);
+    free(visible_reason);
+}
+
+size_t report_failures(const QueueDead *dead, size_t count)
 {
     const QueueDead **sorted = memory_need(count * sizeof *sorted + 1);
     size_t images = 0;
@@ -223,8 +300,7 @@ size_t report_failures(const QueueDead *dead, size_t count, FILE *file)
         if (i > 0 && is_same_image(sorted[i], sorted[i - 1]))
             continue;
         images++;
-        if (file != NULL)
-            fprintf(file, "tilecrew: %s: %s\n", path, report_reason(sorted[i]));
+        report_print_failure(path, report_reason(sorted[i]));
     }
     free(sorted);
     return images;
@@ -254,13 +330,14 @@ json_t *report_job_json(const QueueJob *job)
     json_t *value;
 
     for (int i = 0; i < job->root_count; i++)
-        json_array_append_new(roots, json_string(job->roots[i]));
-    value = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:b, s:i, s:s, s:s}", "id", job->id, "state",
-        queue_job_state_name(job->state), "pipeline", job->pipeline, "store", job->store, "roots",
-        roots, "output", job->output, "format", job->format, "quality", job->quality, "png_level",
-        job->png_level, "strip", job->strip, "priority", job->priority, "owner",
-        job->owner == NULL ? "" : job->owner, "reason", job->reason == NULL ? "" : job->reason);
+        json_array_append_new(roots, report_text_json(job->roots[i]));
+    value = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:i, s:o, s:o}", "id",
+                      job->id, "state", queue_job_state_name(job->state), "pipeline", job->pipeline,
+                      "store", job->store, "roots", roots, "output", report_text_json(job->output),
+                      "format", job->format, "quality", job->quality, "png_level", job->png_level,
+                      "strip", job->strip, "priority", job->priority, "owner",
+                      report_text_json(job->owner == NULL ? "" : job->owner), "reason",
+                      report_text_json(job->reason == NULL ? "" : job->reason));
     json_object_update_new(
         value,
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "images",
@@ -282,11 +359,12 @@ json_t *report_dead_json(const QueueDead *dead, size_t count)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:i, s:i, s:i, s:s*, s:s*, s:s*, s:I}", "job",
+            list, json_pack("{s:s, s:I, s:i, s:i, s:i, s:o, s:o, s:s*, s:I}", "job",
                             dead[i].task.job, "image", (json_int_t)dead[i].task.image, "tile",
                             dead[i].task.tile, "fails", dead[i].task.fails, "losses",
-                            dead[i].task.losses, "path", dead[i].path, "reason", dead[i].reason,
-                            "worker", dead[i].worker, "at_ms", (json_int_t)dead[i].at_ms));
+                            dead[i].task.losses, "path", report_text_json(dead[i].path), "reason",
+                            report_text_json(report_reason(&dead[i])), "worker", dead[i].worker,
+                            "at_ms", (json_int_t)dead[i].at_ms));
     return list;
 }
 

@@ -15,6 +15,14 @@ const char *report_duration(char text[REPORT_NUMBER], int64_t ms); /* "3.4 s", "
 const char *report_age(char text[REPORT_NUMBER], int64_t at_ms);   /* since a wall clock time */
 const char *report_megapixels(char text[REPORT_NUMBER], int64_t pixels); /* "220.1" */
 
+/* report_visible makes text from outside (names of files, reasons) fit for one line of a terminal:
+ * control characters become \xNN. free(). */
+char *report_visible(const char *text);
+
+/* report_text_json is a JSON string of any bytes; what is not UTF-8 becomes U+FFFD. NULL is null.
+ */
+json_t *report_text_json(const char *text);
+
 /* A table of aligned columns. Starts as {0}; the first row is the heading, whose names beginning
  * with '>' make a column of numbers, aligned to the right. */
 typedef struct Table {
@@ -26,9 +34,10 @@ void table_begin(Table *table, const char *const *headings, size_t columns);
 void table_add(Table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(Table *table, FILE *file); /* and frees it */
 
-/* report_failures prints "tilecrew: PATH: REASON" for each image, once however many of its tiles
- * failed; returns how many images there were. `file` may be NULL. */
-size_t report_failures(const QueueDead *dead, size_t count, FILE *file);
+/* report_failures prints "tilecrew: PATH: REASON" on standard error for each image, once however
+ * many of its tiles failed; returns how many images there were. report_print_failure prints one. */
+size_t report_failures(const QueueDead *dead, size_t count);
+void report_print_failure(const char *path, const char *reason);
 
 /* report_reason is the reason of a failure without the file's name before it, which stands beside
  * it anyway. */

@@ -100,12 +100,12 @@ static void run_print_json(const Run *run, const QueueDead *dead, size_t count)
     double megapixels = (double)job->pixels_done / 1e6;
 
     report_print_json(json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "output", run->submission.output,
-        "pipeline", pipeline_text(run->submission.pipeline), "images_done",
-        (json_int_t)job->images_done, "images_failed", (json_int_t)run->failed,
-        "images_done_before", (json_int_t)counts->done, "other_files",
-        (json_int_t)(counts->skipped + (int64_t)walk_skipped(run->submission.walk)), "megapixels",
-        megapixels, "seconds", seconds, "megapixels_per_second",
+        "{s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "output",
+        report_text_json(run->submission.output), "pipeline",
+        pipeline_text(run->submission.pipeline), "images_done", (json_int_t)job->images_done,
+        "images_failed", (json_int_t)run->failed, "images_done_before", (json_int_t)counts->done,
+        "other_files", (json_int_t)(counts->skipped + (int64_t)walk_skipped(run->submission.walk)),
+        "megapixels", megapixels, "seconds", seconds, "megapixels_per_second",
         seconds > 0 ? megapixels / seconds : 0, "failures", run_failures_json(run, dead, count)));
 }
 
@@ -121,9 +121,10 @@ static int run_report(Run *run, Error *error)
                         error) != 0)
         return -1;
     submission_name_failures(&run->submission, run->session.queue, dead, count);
+    submission_say_skipped(&run->submission, run->follow.progress);
     progress_close(run->follow.progress);
     run->follow.progress = NULL;
-    run->failed = (int64_t)report_failures(dead, count, stderr);
+    run->failed = (int64_t)report_failures(dead, count);
     run->failed += submission_report_refusals(&run->submission);
     if (settings->json)
         run_print_json(run, dead, count);
@@ -212,7 +213,7 @@ int command_run(void *settings, const CommandLine *line, Error *error)
         goto out;
     mark_sweep(run.submission.output);
     run.follow.progress = progress_open(run.session.settings->quiet);
-    submission_say_skipped(&run.submission, run.follow.progress);
+    submission_say_settings(&run.submission, run.follow.progress);
     if (!submission_is_empty(&run.submission) &&
         (run.servers = servers_open(run.session.config.redis.password_file, error)) == NULL)
         progress_close(run.follow.progress);

@@ -122,6 +122,16 @@ static void status_print_job(const QueueJob *job)
     status_print_times(job);
 }
 
+static void status_print_failure(const char *label, const QueueDead *dead)
+{
+    char *path = report_visible(dead->path != NULL ? dead->path : "?");
+    char *reason = report_visible(report_reason(dead));
+
+    printf("%s%s: %s\n", label, path, reason);
+    free(path);
+    free(reason);
+}
+
 static int status_of_job(Session *session, Error *error)
 {
     char id[QUEUE_JOB_ID];
@@ -146,8 +156,7 @@ static int status_of_job(Session *session, Error *error)
     } else {
         status_print_job(&job);
         for (size_t i = 0; i < count; i++)
-            printf("%s%s: %s\n", i == 0 ? "failed      " : "            ",
-                   dead[i].path != NULL ? dead[i].path : "?", report_reason(&dead[i]));
+            status_print_failure(i == 0 ? "failed      " : "            ", &dead[i]);
     }
     queue_free_dead(dead, count);
     queue_free_job(&job);

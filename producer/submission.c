@@ -253,16 +253,20 @@ void submission_name_failures(const Submission *submission, Queue *queue, QueueD
     free(typed);
 }
 
-void submission_say_skipped(const Submission *submission, Progress *progress)
+void submission_say_settings(const Submission *submission, Progress *progress)
 {
-    const PlannerCounts *counts = planner_counts(submission->planner);
-    int64_t others = counts->skipped + (int64_t)walk_skipped(submission->walk);
-
     if (submission->record == RECORD_CHANGED)
         progress_note(progress,
                       "the settings are not those of the results in '%s': every result "
                       "is made again",
                       submission->output);
+}
+
+void submission_say_skipped(const Submission *submission, Progress *progress)
+{
+    const PlannerCounts *counts = planner_counts(submission->planner);
+    int64_t others = counts->skipped + (int64_t)walk_skipped(submission->walk);
+
     if (counts->done > 0)
         progress_note(progress, "%" PRId64 " %s done before (--force does %s again)", counts->done,
                       counts->done == 1 ? "image was" : "images were",
@@ -278,6 +282,6 @@ int64_t submission_report_refusals(const Submission *submission)
     const WalkRefusal *refusals = walk_refusals(submission->walk, &count);
 
     for (size_t i = 0; i < count; i++)
-        fprintf(stderr, "tilecrew: %s: %s\n", refusals[i].name, refusals[i].reason);
+        report_print_failure(refusals[i].name, refusals[i].reason);
     return (int64_t)count;
 }

@@ -41,8 +41,10 @@ int submission_open_courier(const Submission *submission, Follow *follow, Error 
 void submission_name_failures(const Submission *submission, Queue *queue, QueueDead *dead,
                               size_t count);
 
-/* submission_say_skipped tells in one line what was not done, and why; submission_report_refusals
- * names what was refused on standard error and returns how many. */
+/* submission_say_settings says when results of other settings are made again;
+ * submission_say_skipped, at the end, what was not done; submission_report_refusals names what was
+ * refused on standard error and returns how many. */
+void submission_say_settings(const Submission *submission, Progress *progress);
 void submission_say_skipped(const Submission *submission, Progress *progress);
 int64_t submission_report_refusals(const Submission *submission);
 

@@ -96,6 +96,7 @@ static int submit_end(Submit *submit, Error *error)
 {
     int64_t failed = 0;
 
+    submission_say_skipped(&submit->submission, submit->follow.progress);
     if (submit->follow.now.images_failed > 0) {
         progress_close(submit->follow.progress);
         submit->follow.progress = NULL;
@@ -105,7 +106,7 @@ static int submit_end(Submit *submit, Error *error)
     }
     failed += submission_report_refusals(&submit->submission);
     if (submit->follow.now.state == JOB_CANCELLED)
-        return error_set(error, ERROR_CANCELLED, "job %s was cancelled", submit->submission.job);
+        return error_set(error, ERROR_INPUT, "job %s was cancelled", submit->submission.job);
     return failed > 0 ? EXIT_SOME_FAILED : 0;
 }
 
@@ -113,7 +114,7 @@ static int submit_all(Submit *submit, Error *error)
 {
     int status = 0;
 
-    submission_say_skipped(&submit->submission, submit->follow.progress);
+    submission_say_settings(&submit->submission, submit->follow.progress);
     if (submission_is_empty(&submit->submission))
         progress_note(submit->follow.progress, "nothing to do, no job made");
     else

@@ -403,11 +403,49 @@ def test_a_wrong_command_line_gets_one_clear_line(tilecrew, tmp_path, arguments,
     assert not (tmp_path / "out").exists() and not done.stdout
 
 
+def test_a_machine_without_a_device_is_told_what_to_install(tilecrew, photos, tmp_path, folder, private):
+    done = tilecrew("run", "--ops", "invert", photos, tmp_path / "out",
+                    env=dict(private, OCL_ICD_VENDORS="/nonexistent"))
+    assert done.status == 71 and "pocl-opencl-icd" in done.stderr and done.stderr.count("\n") <= 2, done.stderr
+    assert not leftovers(folder)
+
+
+def test_a_large_folder_that_is_done_is_counted_whole(tilecrew, tmp_path):
+    make_image(tmp_path / "a.png", 8, 8)
+    (tmp_path / "in").mkdir()
+    for number in range(5000):
+        os.link(tmp_path / "a.png", tmp_path / f"in/{number}.png")
+    command = "run", "--ops", "invert", tmp_path / "in", tmp_path / "out"
+    assert tilecrew(*command).status == 0
+    done = tilecrew(*command)
+    assert done.status == 0 and "nothing to do" in done.stdout
+    assert "5000 images were done before" in done.stderr
+
+
 def test_a_missing_redis_server_is_named_with_its_package(tilecrew, tmp_path):
     make_image(tmp_path / "in/a.png", 4, 3)
     done = tilecrew("run", "--ops", "invert", tmp_path / "in", tmp_path / "out", env={"PATH": "/nonexistent"})
     assert done.status == 71
     assert "redis-server" in done.stderr and "apt install" in done.stderr
+
+
+def test_any_file_name_works_and_none_breaks_a_line(tilecrew, tmp_path):
+    names = [b"new\nline.png", b"esc\x1b[31m.png", b"latin\xe9.png", "größe ü.png".encode(), b"-dash.png", b"a,b:c.png"]
+    make_image(tmp_path / "a.png", 40, 30)
+    (tmp_path / "in").mkdir()
+    for name in names:
+        shutil.copy(os.fsencode(tmp_path / "a.png"), os.fsencode(tmp_path / "in") + b"/" + name)
+    done = tilecrew("run", "--ops", "invert", "in", "out", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert sorted(name for name in os.listdir(os.fsencode(tmp_path / "out")) if name != b".tilecrew") == sorted(names)
+    for name in names:
+        pathlib.Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name)).write_text("bad")
+    done = tilecrew("run", "--ops", "invert", "in", "out", cwd=tmp_path)
+    assert done.status == 1 and done.stderr.count("\n") == len(names), done.stderr
+    assert "in/new\\x0aline.png: not a JPEG" in done.stderr and "\x1b" not in done.stderr
+    done = tilecrew("run", "--ops", "invert", "--json", "in", "out", cwd=tmp_path)
+    paths = {failure["path"] for failure in json.loads(done.stdout)["failures"]}
+    assert len(paths) == len(names) and "in/new\nline.png" in paths and "in/latin\ufffd.png" in paths
 
 
 # --- outputs that cannot take it
