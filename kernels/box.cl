@@ -61,6 +61,7 @@ PASS_KERNEL(box_columns)
     global const IN_T *from = SOURCE_SAMPLES - RADIUS * source_stride;
     OUT_T16 sum = 0;
 
+#pragma unroll 8
     for (int i = 0; i <= 2 * RADIUS; i++)
         sum += JOIN(convert_, OUT_T16)(load_samples(from + i * source_stride));
     store_samples(sum, TARGET_SAMPLES);
@@ -81,6 +82,7 @@ PASS_KERNEL(box_rows)
     global const IN_T *from = SOURCE_SAMPLES - RADIUS * CHANNELS;
     Total total = (TotalSample)BIAS;
 
+#pragma unroll 8
     for (int i = 0; i <= 2 * RADIUS; i++)
         total += to_total(load_samples(from + i * CHANNELS));
     total = mul_hi(total, (Total)(TotalSample)MULTIPLIER) >> (Total)(TotalSample)SHIFT;
