@@ -52,8 +52,9 @@ static void doctor_say(Doctor *doctor, Verdict verdict, const char *check, const
     if (verdict > doctor->worst)
         doctor->worst = verdict;
     if (doctor->list != NULL) {
-        json_array_append_new(doctor->list, json_pack("{s:s, s:s, s:s}", "check", check, "verdict",
-                                                      verdict_names[verdict], "message", text));
+        json_array_append_new(doctor->list,
+                              json_pack("{s:s, s:s, s:o}", "check", check, "verdict",
+                                        verdict_names[verdict], "message", report_text_json(text)));
         return;
     }
     printf("%-5s %-10s %s\n", verdict_names[verdict], check, text);

@@ -100,9 +100,12 @@ static size_t utf8_length(const char *text)
 
 json_t *report_text_json(const char *text)
 {
-    json_t *value = text == NULL ? json_null() : json_string(text);
     Text clean = {0};
+    json_t *value;
 
+    if (text == NULL)
+        return json_null();
+    value = json_string(text);
     if (value != NULL)
         return value;
     while (*text != '\0') {

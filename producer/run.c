@@ -77,6 +77,12 @@ static void run_say_summary(const Run *run)
     printf(": %s\n", run->submission.output);
 }
 
+static json_t *run_failure_json(const char *path, const char *reason)
+{
+    return json_pack("{s:o, s:o}", "path", report_text_json(path), "reason",
+                     report_text_json(reason));
+}
+
 static json_t *run_failures_json(const Run *run, const QueueDead *dead, size_t count)
 {
     json_t *list = json_array();
@@ -84,11 +90,9 @@ static json_t *run_failures_json(const Run *run, const QueueDead *dead, size_t c
     const WalkRefusal *refusals = walk_refusals(run->submission.walk, &refused);
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s*, s:s*}", "path", dead[i].path, "reason",
-                                              report_reason(&dead[i])));
+        json_array_append_new(list, run_failure_json(dead[i].path, report_reason(&dead[i])));
     for (size_t i = 0; i < refused; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "path", refusals[i].name, "reason", refusals[i].reason));
+        json_array_append_new(list, run_failure_json(refusals[i].name, refusals[i].reason));
     return list;
 }
 
