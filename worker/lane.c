@@ -153,15 +153,16 @@ static void lane_connect(Lane *lane)
         lane_note_answer(lane);
 }
 
-/* After trouble with Redis, and at the start: what does the lane hold? While it is asked to stop,
- * it tries for a while only: what it made will be made again. */
+/* After trouble with Redis, and at the start: what does the lane hold? A lane that is asked to stop
+ * tries for a while only, and only for the sake of what it made, which would be made again. */
 static int lane_recover(Lane *lane)
 {
     Error error;
 
     while (claims_adopt(&lane->claims, &error) != 0) {
         lane_note_outage(lane, &error);
-        if (lane_stop && clock_monotonic_ms() - lane->outage_ms > STOP_OUTAGE_MS)
+        if (lane_stop && (lane->claims.done_count == 0 ||
+                          clock_monotonic_ms() - lane->outage_ms > STOP_OUTAGE_MS))
             return -1;
     }
     lane_note_answer(lane);

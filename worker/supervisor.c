@@ -24,8 +24,8 @@
 enum {
     CONNECT_MOST_MS = 2000, /* the loop must not stand still for long */
     COMMAND_MOST_MS = 3000,
-    DEVICE_FAILURES = 5,   /* in a row: this machine's device does not work */
-    LEAVE_MOST_MS = 10000, /* waits so long for Redis when leaving; then the monitor clears up */
+    DEVICE_FAILURES = 5,  /* in a row: this machine's device does not work */
+    LEAVE_MOST_MS = 5000, /* waits so long for Redis when leaving; then the monitor clears up */
     HOST_NAME = 256,
 };
 
@@ -300,17 +300,23 @@ static int supervisor_settle(Supervisor *supervisor, Error *error)
 
 /* ---------------------------------------------------------------- the loop */
 
+static bool supervisor_may_enrol(const Supervisor *supervisor)
+{
+    const Board *board = supervisor->crew.setup.board;
+
+    return supervisor->phase == PHASE_WORK && !atomic_load(&board->enrolled) &&
+           atomic_load(&board->device_state) == DEVICE_KNOWN;
+}
+
 /* Everything that is due in Redis. */
 static int supervisor_keep_books(Supervisor *supervisor, Error *error)
 {
-    Board *board = supervisor->crew.setup.board;
+    const Board *board = supervisor->crew.setup.board;
 
-    if (!atomic_load(&board->enrolled)) {
-        if (atomic_load(&board->device_state) != DEVICE_KNOWN || supervisor->phase != PHASE_WORK)
-            return 0;
-        if (supervisor_enrol(supervisor, error) != 0)
-            return -1;
-    }
+    if (supervisor_may_enrol(supervisor) && supervisor_enrol(supervisor, error) != 0)
+        return -1;
+    if (!atomic_load(&board->enrolled))
+        return 0;
     if (supervisor_settle(supervisor, error) != 0)
         return -1;
     if (clock_monotonic_ms() < supervisor->next_beat_ms && !supervisor->crew.fence_suspected)
@@ -345,12 +351,15 @@ static int64_t supervisor_look(Supervisor *supervisor)
     if (supervisor->outage == 0 && supervisor->next_beat_ms < next &&
         atomic_load(&crew->setup.board->enrolled))
         next = supervisor->next_beat_ms;
+    if (supervisor_may_enrol(supervisor) && supervisor->outage == 0)
+        next = 0; /* it was fenced just now */
     return next;
 }
 
 static void supervisor_leave(Supervisor *supervisor)
 {
     const int64_t until = clock_monotonic_ms() + LEAVE_MOST_MS;
+    int64_t next;
     Error error;
 
     if (!atomic_load(&supervisor->crew.setup.board->enrolled))
@@ -363,7 +372,8 @@ static void supervisor_leave(Supervisor *supervisor)
                         error.message);
             return;
         }
-        supervisor_rest(supervisor, supervisor_retry_ms(supervisor));
+        next = supervisor_retry_ms(supervisor);
+        supervisor_rest(supervisor, next < until ? next : until);
     }
     log_info("worker left", "id=%s tiles=%" PRId64, supervisor->id, crew_tiles(&supervisor->crew));
 }
