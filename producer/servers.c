@@ -339,6 +339,7 @@ Servers *servers_open(const char *password_file, Error *error)
 {
     Servers *servers = memory_need(sizeof *servers);
 
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     servers->folder = folder_make(&servers->lock, error);
     if (servers->folder == NULL) {
         free(servers);
@@ -427,6 +428,18 @@ static void servers_kill(Servers *servers, ServerKind kind)
     servers->pid[kind] = 0;
 }
 
+/* servers_wait_for_lanes waits for the worker's lanes, which the kernel ends with it and hands to
+ * this process (a subreaper): after that nobody writes into the output folder any more. */
+static void servers_wait_for_lanes(void)
+{
+    int64_t until = clock_monotonic_ms() + END_GRACE_MS;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_monotonic_ms() < until)
+        if (pid == 0)
+            clock_sleep_ms(END_POLL_MS);
+}
+
 void servers_close(Servers *servers)
 {
     int64_t until = clock_monotonic_ms() + END_GRACE_MS;
@@ -441,6 +454,7 @@ void servers_close(Servers *servers)
         clock_sleep_ms(END_POLL_MS);
     servers_kill(servers, SERVER_WORKER);
     servers_kill(servers, SERVER_REDIS);
+    servers_wait_for_lanes();
     folder_remove(servers->folder, servers->lock);
     free(servers->socket);
     free(servers->url);
