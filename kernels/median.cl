@@ -30,12 +30,30 @@ OPERATION(median, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Median of the n
 
 #else
 
-/* Compare and exchange, sixteen samples at once. Where only one of the two is used afterwards the
- * compiler drops the other. */
+/* On a CPU every other work-item takes the 32 samples of two: 8-bit samples then fill a register of 256
+ * bits (rows have room for whole work-groups). */
+#if DEPTH == 8 && defined(__clang__) && defined(__AVX2__)
+typedef uchar Samples __attribute__((ext_vector_type(32)));
+typedef Samples LooseSamples __attribute__((aligned(1)));
+#define take(from)       (*(global const LooseSamples *)(from))
+#define put(v, where)    (*(global LooseSamples *)(where) = (v))
+#define lower(a, b)      ((a) < (b) ? (a) : (b))
+#define higher(a, b)     ((a) < (b) ? (b) : (a))
+#define TAKEN_BY_ANOTHER (get_global_id(0) % 2 != 0)
+#else
+typedef IN_T16 Samples;
+#define take(from)       load_samples(from)
+#define put(v, where)    store_samples(v, where)
+#define lower(a, b)      min(a, b)
+#define higher(a, b)     max(a, b)
+#define TAKEN_BY_ANOTHER false
+#endif
+
+/* Compare and exchange. Where only one of the two is used afterwards the compiler drops the other. */
 #define ORDER(a, b)                                                                                \
     do {                                                                                           \
-        IN_T16 lower_ = min(a, b);                                                                 \
-        b = max(a, b);                                                                             \
+        Samples lower_ = lower(a, b);                                                              \
+        b = higher(a, b);                                                                          \
         a = lower_;                                                                                \
     } while (0)
 
@@ -59,9 +77,9 @@ OPERATION(median, .class = STENCIL, .alpha = ALPHA_MIX, .help = "Median of the n
         ORDER(b, c);                                                                               \
     } while (0)
 
-static inline IN_T16 middle_of_3(IN_T16 a, IN_T16 b, IN_T16 c)
+static inline Samples middle_of_3(Samples a, Samples b, Samples c)
 {
-    return max(min(a, b), min(max(a, b), c));
+    return higher(lower(a, b), lower(higher(a, b), c));
 }
 
 /* With its columns in order, the median of the nine is the median of the largest of the low row, the
@@ -69,18 +87,20 @@ static inline IN_T16 middle_of_3(IN_T16 a, IN_T16 b, IN_T16 c)
 PASS_KERNEL(median_3)
 {
     global const IN_T *from = SOURCE_SAMPLES;
-    IN_T16 low[3], mid[3], high[3];
+    Samples low[3], mid[3], high[3];
 
+    if (TAKEN_BY_ANOTHER)
+        return;
     for (int i = 0; i < 3; i++) {
         global const IN_T *column = from + (i - 1) * CHANNELS;
 
-        low[i] = load_samples(column - source_stride);
-        mid[i] = load_samples(column);
-        high[i] = load_samples(column + source_stride);
+        low[i] = take(column - source_stride);
+        mid[i] = take(column);
+        high[i] = take(column + source_stride);
         ORDER_3(low[i], mid[i], high[i]);
     }
-    store_samples(middle_of_3(max(max(low[0], low[1]), low[2]), middle_of_3(mid[0], mid[1], mid[2]),
-                              min(min(high[0], high[1]), high[2])),
+    put(middle_of_3(higher(higher(low[0], low[1]), low[2]), middle_of_3(mid[0], mid[1], mid[2]),
+                              lower(lower(high[0], high[1]), high[2])),
                   TARGET_SAMPLES);
 }
 
@@ -88,7 +108,7 @@ PASS_KERNEL(median_3)
  * steps were found by taking from a longer network (each row put in order, then the thirteen samples
  * that may be the median) all that it does without: by the zero-one principle it is enough that the
  * 6^5 sets of ordered columns of zeros and ones come out right. */
-static inline IN_T16 median_5_of_columns(IN_T16 s[5][5])
+static inline Samples median_5_of_columns(Samples s[5][5])
 {
     ORDER(s[0][0], s[0][1]);
     ORDER(s[0][1], s[0][2]);
@@ -152,16 +172,18 @@ static inline IN_T16 median_5_of_columns(IN_T16 s[5][5])
 PASS_KERNEL(median_5)
 {
     global const IN_T *from = SOURCE_SAMPLES;
-    IN_T16 s[5][5];
+    Samples s[5][5];
 
+    if (TAKEN_BY_ANOTHER)
+        return;
     for (int x = 0; x < 5; x++) {
         global const IN_T *column = from + (x - 2) * CHANNELS;
 
         for (int y = 0; y < 5; y++)
-            s[y][x] = load_samples(column + (y - 2) * source_stride);
+            s[y][x] = take(column + (y - 2) * source_stride);
         ORDER_5(s[0][x], s[1][x], s[2][x], s[3][x], s[4][x]);
     }
-    store_samples(median_5_of_columns(s), TARGET_SAMPLES);
+    put(median_5_of_columns(s), TARGET_SAMPLES);
 }
 
 #endif
