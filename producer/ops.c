@@ -9,7 +9,7 @@
 #include "producer/report.h"
 #include "producer/session.h"
 
-enum { OPERATIONS_MOST = 256 };
+enum { OPERATIONS_MOST = 256, LABEL_WIDTH = 12, PAGE_WIDTH = 96 };
 
 typedef struct ClassName {
     const char *name;
@@ -106,6 +106,22 @@ static int operation_halo(const Operation *operation, bool *may_cut)
     return halo;
 }
 
+/* ops_print_wrapped prints `label` and beside it the text, broken at blanks. */
+static void ops_print_wrapped(const char *label, const char *text)
+{
+    int column = printf("%-*s", LABEL_WIDTH, label);
+
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        int length = (int)strcspn(text, " ");
+
+        if (column > LABEL_WIDTH && column + 1 + length > PAGE_WIDTH)
+            column = printf("\n%*s", LABEL_WIDTH, "") - 1;
+        column += printf("%s%.*s", column > LABEL_WIDTH ? " " : "", length, text);
+        text += length;
+    }
+    putchar('\n');
+}
+
 static void ops_print_page(const Operation *operation)
 {
     bool may_cut = false;
@@ -121,8 +137,8 @@ static void ops_print_page(const Operation *operation)
     if (halo >= 0)
         printf("Halo        %d rows above and below, with default parameters%s\n", halo,
                may_cut ? "" : "; images are never cut");
-    printf("Definition  %s\n", operation->definition);
-    printf("Oracle      %s\n", operation->oracle);
+    ops_print_wrapped("Definition", operation->definition);
+    ops_print_wrapped("Oracle", operation->oracle);
     printf("Tolerance   %d %s of 8 bits\n", operation->tolerance,
            operation->tolerance == 1 ? "level" : "levels");
 }
