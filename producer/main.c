@@ -62,6 +62,9 @@ static const Option audit_options[] = {
     OPTION_BOOL("repair", 0, Settings, repair, "issue tiles again that are found nowhere"),
     OPTION_END};
 
+static const Option workers_options[] = {
+    OPTION_BOOL("wait", 0, Settings, wait, "drain: return when they have left"), OPTION_END};
+
 static const Option doctor_options[] = {
     OPTION_KEY("device", 'd', "NAME", "worker.device",
                "OpenCL device: auto, cpu, gpu, or a part of a device's name"),
@@ -138,9 +141,13 @@ static const Command commands[] = {
      .most_operands = 2,
      .run = command_dead},
     {.name = "tilecrew workers",
-     .synopsis = "",
-     .summary = "show the workers of a queue",
-     .options = {json_options, where_options},
+     .synopsis = "[drain [--wait] ID...]",
+     .summary = "show the workers of a queue, or let some finish and leave",
+     .text = "drain: the workers finish their tiles in hand and leave; nothing is done twice. A "
+             "part of\n"
+             "an ID will do if no other begins so. Start the new one first, and no time is lost.",
+     .options = {workers_options, json_options, where_options},
+     .most_operands = OPTIONS_ANY,
      .run = command_workers},
     {.name = "tilecrew ops",
      .synopsis = "[NAME]",

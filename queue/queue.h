@@ -184,6 +184,7 @@ typedef struct QueueWorker {
     int64_t pid;
     int lanes;
     QueueWorkerState state;
+    bool backup; /* started with --standby: stands by until a monitor wakes it */
     int64_t beat;
     double cpu;                                     /* percent of the machine, over the last beat */
     int64_t memory;                                 /* resident bytes of supervisor and lanes */
@@ -193,9 +194,9 @@ typedef struct QueueWorker {
 } QueueWorker;
 void queue_make_worker_id(char id[QUEUE_WORKER_ID]);
 int queue_enrol_worker(Queue *queue, const QueueWorker *worker, Error *error);
-/* queue_beat bumps the beat and writes rates; *state is what the queue thinks of the worker: a
- * supervisor that reads WORKER_FENCED must discard its work and enrol anew, one that reads
- * WORKER_DRAINING finishes and leaves. */
+/* queue_beat bumps the beat and writes the device and rates; *state is what the queue thinks of the
+ * worker: a supervisor that reads WORKER_FENCED must discard its work and enrol anew, one that
+ * reads WORKER_DRAINING finishes and leaves. */
 int queue_beat(Queue *queue, const QueueWorker *worker, QueueWorkerState *state, Error *error);
 int queue_leave(Queue *queue, const char *worker,
                 Error *error); /* all lanes ended; puts back what is left */
@@ -277,6 +278,34 @@ typedef struct QueueDepths {
     int64_t ready, processing, delayed, dead, jobs, workers_live, workers_standby;
 } QueueDepths;
 int queue_read_depths(Queue *queue, QueueDepths *depths, Error *error);
+
+/* ------------------------------------------------------------------ monitors and backup workers */
+
+/* The lead among monitors: the key `monitor`, "TOKEN COUNT". The holder renews it at each sweep, by
+ * which COUNT grows; who sees it unchanged for a lease on its own clock may take it. */
+typedef struct QueueLead {
+    char token[QUEUE_WORKER_ID];      /* this monitor: queue_make_worker_id */
+    char value[QUEUE_WORKER_ID + 24]; /* of the key, as last read; "": nobody leads */
+    bool taken;                       /* by the last call, from nobody or another */
+} QueueLead;
+bool queue_leads(const QueueLead *lead); /* whether `value` is of this monitor */
+/* queue_seek_lead renews the lead, or takes it when it is free; stale: also when it still is
+ * `value`. queue_resign_lead gives it up. */
+int queue_seek_lead(Queue *queue, QueueLead *lead, int64_t lease_ms, bool stale, Error *error);
+int queue_resign_lead(Queue *queue, QueueLead *lead, Error *error);
+
+/* A monitor's word to a backup worker, in the list `wake:<worker>`. */
+typedef enum QueueWord { WORD_NONE, WORD_WAKE, WORD_STAND_DOWN } QueueWord;
+/* queue_send_word: good for good_ms, in place of an earlier word; *sent false: there is no such
+ * backup worker that stands by (WORD_WAKE) or is live (WORD_STAND_DOWN). */
+int queue_send_word(Queue *queue, const char *worker, QueueWord word, int64_t good_ms, bool *sent,
+                    Error *error);
+/* queue_hear_word waits up to wait_ms (0: not at all) for a word. */
+int queue_hear_word(Queue *queue, const char *worker, int64_t wait_ms, QueueWord *word,
+                    Error *error);
+
+/* queue_tell adds an event to the stream. */
+int queue_tell(Queue *queue, const char *kind, const char *detail, Error *error);
 
 /* ------------------------------------------------------------------ audit */
 

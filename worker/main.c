@@ -26,6 +26,8 @@ static const Option options[] = {
                "how many tiles at a time; 0 is one for each core that this process may use"),
     OPTION_KEY("device", 'd', "DEVICE", "worker.device",
                "cpu, gpu, auto, or part of an OpenCL device's name"),
+    OPTION_KEY("standby", 0, NULL, "worker.standby",
+               "stand by as a backup: do nothing until a monitor finds too few workers"),
     OPTION_KEY("kernel-cache", 0, "FOLDER", "worker.kernel_cache", "where built kernels are kept"),
     OPTION_KEY("tile-time-limit", 0, "TIME", "worker.tile_time_limit",
                "a lane whose tile takes longer is killed, such as 10min"),
@@ -35,7 +37,7 @@ static const Option options[] = {
 
 static const Command command = {
     .name = "tilecrew-worker",
-    .synopsis = "[--redis URL] [--lanes N] [--config FILE]",
+    .synopsis = "[--redis URL] [--lanes N] [--standby] [--config FILE]",
     .summary = "work on the tiles of a queue",
     .text = "Start one on every machine that shall help; they may come and go at any time.\n"
             "SIGTERM or Ctrl-C finishes the tiles in hand and leaves; a second one puts them back.",

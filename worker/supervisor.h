@@ -2,7 +2,10 @@
  *
  * The supervisor never works on an image and never opens OpenCL (a runtime with threads does not
  * survive a fork), so it can always replace a lane that does. It is single-threaded; while Redis is
- * away it goes on, for ever. */
+ * away it goes on, for ever.
+ *
+ * With worker.standby it is a backup: it enrols and beats, but has no lanes until a monitor wakes
+ * it, and none again when that tells it to stand down. */
 #ifndef WORKER_SUPERVISOR_H
 #define WORKER_SUPERVISOR_H
 

@@ -6,6 +6,7 @@ local job = job_of(ARGV[1])
 if not job.state or job.state == 'cancelled' or call('HGET', job.key, 'repairs') ~= ARGV[2] then
     return 0
 end
+go_on_when_full()
 for i = 4, #ARGV do
     call('RPUSH', job.key .. ':tiles', ARGV[i])
 end
