@@ -35,6 +35,8 @@ struct Queue {
     char *prefix; /* "tc:{name}:" */
     int64_t connect_timeout_ms, command_timeout_ms;
     int64_t ready_low, ready_batch;
+    bool anonymous;       /* does not introduce itself when it connects */
+    int sentinel;         /* the one that answered last */
     Transport *transport; /* NULL: not connected */
     redisReader *reader;
     Outbox outbox;
