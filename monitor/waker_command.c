@@ -16,8 +16,6 @@
 #include "base/memory.h"
 #include "monitor/waker.h"
 
-extern char **environ;
-
 typedef struct CommandWaker {
     Waker waker;
     const Config *config;
