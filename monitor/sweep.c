@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 enum {
-    UPKEEP_MS = 30 * 1000, /* between two rounds of upkeep */
+    EXPIRE_MS = 30 * 1000, /* between two looks for jobs that finished long ago */
     GRACE_FACTOR = 12,     /* a fenced worker's lists are watched this many dead_after longer */
 };
 
@@ -314,14 +314,23 @@ static int sweep_expire(Sweep *sweep, Error *error)
     return 0;
 }
 
+/* Whether it is time again; the first time at once. */
+static bool sweep_is_due(int64_t *last_ms, int64_t every_ms)
+{
+    const int64_t now = clock_monotonic_ms();
+
+    if (*last_ms != 0 && now - *last_ms < every_ms)
+        return false;
+    *last_ms = now;
+    return true;
+}
+
 static int sweep_upkeep(Sweep *sweep, Error *error)
 {
-    int64_t now = clock_monotonic_ms();
-
-    if (sweep->upkeep_ms != 0 && now - sweep->upkeep_ms < UPKEEP_MS)
-        return 0;
-    sweep->upkeep_ms = now;
-    return sweep_unblock(sweep, error) < 0 ? -1 : sweep_expire(sweep, error);
+    if (sweep_is_due(&sweep->unblocked_ms, sweep->config->monitor.retry_blocked_ms) &&
+        sweep_unblock(sweep, error) < 0)
+        return -1;
+    return sweep_is_due(&sweep->expired_ms, EXPIRE_MS) ? sweep_expire(sweep, error) : 0;
 }
 
 int sweep_once(Sweep *sweep, Error *error)

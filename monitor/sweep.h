@@ -26,9 +26,9 @@ typedef struct Sweep {
     Liveness liveness;
     Reserve reserve;
     Wakers wakers;
-    int64_t upkeep_ms; /* when blocked and finished jobs were last seen to; 0: never */
-    bool failed;       /* the last sweep did not get through */
-    bool mixed;        /* workers with different codec libraries were reported */
+    int64_t unblocked_ms, expired_ms; /* when blocked and finished jobs were seen to; 0: never */
+    bool failed;                      /* the last sweep did not get through */
+    bool mixed;                       /* workers with different codec libraries were reported */
 } Sweep;
 
 void sweep_begin(Sweep *sweep, Queue *queue, const Config *config);

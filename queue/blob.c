@@ -66,6 +66,29 @@ int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *er
     return queue_do(queue, error);
 }
 
+int queue_delete_blobs(Queue *queue, const char *job, const char *one, const char *other,
+                       Error *error)
+{
+    command_put(queue, "HDEL", queue_key(queue, "job:%s:blobs", job).text, one, other);
+    return queue_do(queue, error);
+}
+
+int queue_list_blobs(Queue *queue, const char *job, char ***names, size_t *count, Error *error)
+{
+    redisReply *reply;
+
+    command_put(queue, "HKEYS", queue_key(queue, "job:%s:blobs", job).text);
+    reply = queue_ask(queue, 0, error);
+    if (reply == NULL)
+        return -1;
+    *count = reply->elements;
+    *names = memory_need((*count + 1) * sizeof **names);
+    for (size_t i = 0; i < *count; i++)
+        (*names)[i] = memory_copy_text(reply_text(reply->element[i]));
+    freeReplyObject(reply);
+    return 0;
+}
+
 static int collect_acknowledge(Queue *queue, const Key *collecting, Error *error)
 {
     if (queue->collecting.entry[0] == '\0')

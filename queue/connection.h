@@ -45,6 +45,7 @@ struct Queue {
     char introduced[QUEUE_WORKER_ID + 32]; /* as whom this connection claims; see claim.c */
     struct {
         char job[QUEUE_JOB_ID];
+        char producer[QUEUE_WORKER_ID];
         int64_t images, bits;
     } adding; /* what is known to be stored; see image.c */
     struct {

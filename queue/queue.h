@@ -88,7 +88,9 @@ typedef struct QueueJobSpec {
     int max_losses;
     int64_t retry_first_ms;
     int64_t retry_most_ms;
-    const char *owner; /* user@host, for people */
+    const char *owner;       /* user@host, for people */
+    const char *fingerprint; /* the same for the same submission; or NULL */
+    const char *producer;    /* queue_make_worker_id: who submits; NULL: anyone may */
 } QueueJobSpec;
 
 typedef struct QueueImage {
@@ -112,6 +114,15 @@ int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_I
 int queue_add_images(Queue *queue, const char *job, QueueImage *images, size_t count, Error *error);
 int queue_seal_job(Queue *queue, const char *job, Error *error);
 
+/* A job that is being submitted, or whose bytes somebody carries, belongs to one producer, who
+ * tends it each second; each queue_add_images does, too. queue_take_job makes `to` the producer if
+ * it still is `from`, and queue_tend_job is that with one's own name for both: *ours false: the job
+ * is somebody else's or gone. The Queue then adds images as that producer, and the queue refuses
+ * those of any other. */
+int queue_take_job(Queue *queue, const char *job, const char *from, const char *to, bool *ours,
+                   Error *error);
+int queue_tend_job(Queue *queue, const char *job, const char *producer, bool *ours, Error *error);
+
 typedef struct QueueJob {
     char id[QUEUE_JOB_ID];
     QueueJobState state;
@@ -126,6 +137,10 @@ typedef struct QueueJob {
     int64_t images_done, images_failed, pixels_done, pixels, bytes_done;
     int64_t created_ms, started_ms, finished_ms; /* wall clock of Redis; 0 = not yet */
     int64_t waiting, fenced, retried; /* tiles in its list; late commits refused; retries */
+    bool sealed;                      /* all images are in */
+    char *fingerprint, *producer;     /* "": unknown */
+    int64_t tended_ms;                /* wall clock of Redis when the producer gave a sign last */
+    int64_t silent_ms;                /* since then, by the clock of Redis alone */
 } QueueJob;
 int queue_read_job(Queue *queue, const char *job, QueueJob *out,
                    Error *error); /* ERROR_USAGE: no such job */
@@ -328,6 +343,11 @@ int queue_put_blob(Queue *queue, const char *job, const char *name, const void *
 int queue_get_blob(Queue *queue, const char *job, const char *name, void **bytes, size_t *length,
                    Error *error);
 int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *error);
+/* queue_delete_blobs deletes two at one moment; queue_list_blobs gives all names: an array of
+ * *count, free each and the array. */
+int queue_delete_blobs(Queue *queue, const char *job, const char *one, const char *other,
+                       Error *error);
+int queue_list_blobs(Queue *queue, const char *job, char ***names, size_t *count, Error *error);
 
 /* Images of a job whose last tile was committed or given up, in that order, for a collector; waits
  * up to wait_ms. Only jobs with store "redis" keep this list. *image -1: none yet. */

@@ -33,6 +33,7 @@ extern const char queue_script_core[], queue_script_settle[], queue_script_fair[
     X(SCRIPT_REFILL, refill, WITH_SETTLE | WITH_REFILL)                                            \
     X(SCRIPT_REISSUE, reissue, WITH_SETTLE)                                                        \
     X(SCRIPT_STATE, state, WITH_SETTLE)                                                            \
+    X(SCRIPT_TEND, tend, 0)                                                                        \
     X(SCRIPT_TELL, tell, 0)                                                                        \
     X(SCRIPT_WAKE, wake, 0)
 

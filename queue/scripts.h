@@ -29,6 +29,7 @@ typedef enum Script {
     SCRIPT_REFILL,
     SCRIPT_REISSUE,
     SCRIPT_STATE,
+    SCRIPT_TEND,
     SCRIPT_TELL,
     SCRIPT_WAKE,
     SCRIPT_COUNT
