@@ -58,6 +58,10 @@ static const Option submit_options[] = {
 static const Option watch_options[] = {
     OPTION_BOOL("quiet", 'q', Settings, quiet, "no progress, only the outcome"), OPTION_END};
 
+static const Option dead_options[] = {
+    OPTION_TEXT("reason", 0, "TEXT", Settings, reason, "only tiles whose reason has TEXT in it"),
+    OPTION_END};
+
 static const Option audit_options[] = {
     OPTION_BOOL("repair", 0, Settings, repair, "issue tiles again that are found nowhere"),
     OPTION_END};
@@ -136,7 +140,8 @@ static const Command commands[] = {
     {.name = "tilecrew dead",
      .synopsis = "list|retry|discard [JOB]",
      .summary = "list tiles that were given up, try them again, or drop them",
-     .options = {json_options, where_options},
+     .text = "Without JOB, those of all jobs.",
+     .options = {dead_options, json_options, where_options},
      .least_operands = 1,
      .most_operands = 2,
      .run = command_dead},

@@ -155,7 +155,8 @@ static int status_of_job(Session *session, Error *error)
     if (session_find_job(session, 0, id, error) != 0 ||
         queue_read_job(session->queue, id, &job, error) != 0)
         return -1;
-    if (queue_list_dead(session->queue, id, DEAD_MOST, &dead, &count, error) != 0) {
+    if (queue_list_dead(session->queue, &(QueueDeadFilter){.job = id}, DEAD_MOST, &dead, &count,
+                        error) != 0) {
         queue_free_job(&job);
         return -1;
     }

@@ -155,7 +155,7 @@ int queue_pause_job(Queue *queue, const char *job, Error *error);
 int queue_resume_job(Queue *queue, const char *job, Error *error);
 int queue_block_job(Queue *queue, const char *job, const char *reason, Error *error);
 
-/* A tile given up. queue_list_dead: of one job, or of all with job NULL; at most `most`. */
+/* A tile given up, by a filter that {0} leaves open. queue_list_dead gives at most `most`. */
 typedef struct QueueDead {
     QueueTask task;
     char *path;
@@ -163,12 +163,16 @@ typedef struct QueueDead {
     char *worker;
     int64_t at_ms;
 } QueueDead;
-int queue_list_dead(Queue *queue, const char *job, size_t most, QueueDead **dead, size_t *count,
-                    Error *error);
+typedef struct QueueDeadFilter {
+    const char *job;    /* NULL: of all jobs */
+    const char *reason; /* a text that the reason has in it; NULL: any */
+} QueueDeadFilter;
+int queue_list_dead(Queue *queue, const QueueDeadFilter *filter, size_t most, QueueDead **dead,
+                    size_t *count, Error *error);
 void queue_free_dead(QueueDead *dead, size_t count);
-int queue_retry_dead(Queue *queue, const char *job, int64_t *moved,
+int queue_retry_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *moved,
                      Error *error); /* counts start again at 0 */
-int queue_discard_dead(Queue *queue, const char *job, int64_t *dropped, Error *error);
+int queue_discard_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *dropped, Error *error);
 
 /* queue_wait_event blocks up to wait_ms for news in the queue (a tile failed, a job finished, ...).
  * Returns 1 with an event, 0 when none came. `cursor` starts as "$"-like {0} and remembers the
