@@ -34,14 +34,17 @@ system: all tools $(VENV)/ready ## the tests of the whole programs (TEST=express
 
 # --- faults (tests/faults/conftest.py): the long form writes the table of docs/reliability.md
 FAULTS ?= long
-SHIM := $(BUILD)/tests/fault_shim.so
+SHIMS := $(BUILD)/tests/fault_shim.so $(BUILD)/tests/fault_clock.so
 .PHONY: faults
-faults: all $(SHIM) $(VENV)/ready ## kill, stop, cut off and starve everything (FAULTS=short, FAULTS_SEED=N, FAULTS_SOAK_MINUTES=N, TEST=expression)
+faults: all $(SHIMS) test-operations $(VENV)/ready ## kill, stop, cut off and starve everything (FAULTS=short, FAULTS_SEED=N, FAULTS_SOAK_MINUTES=N, TEST=expression)
 	@mkdir -p $(COUNTS)
 	@FAULTS=$(FAULTS) TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/faults $(VENV)/bin/pytest -q -p no:cacheprovider \
 	    -k "$(TEST)" tests/faults
 	$(if $(filter long,$(FAULTS)),@$(VENV)/bin/python tests/faults/report.py $(BUILD)/faults docs/reliability.md)
-$(SHIM): tests/faults/shim.c
+.PHONY: test-operations
+test-operations:
+	+@$(MAKE) --no-print-directory TEST_OPERATIONS=1 all
+$(SHIMS): $(BUILD)/tests/fault_%.so: tests/faults/%.c
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(CPPFLAGS) -std=c17 $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $< -ldl
 

@@ -72,7 +72,7 @@ def ledger(request):
     book = Ledger()
     request.node.ledger = book
     yield book
-    assert book.faults > 0, "the jobs ended before any fault"
+    assert getattr(request.node, "outcome", None) != "passed" or book.faults > 0, "the jobs ended before any fault"
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def few(tmp_path_factory):
 @pytest.fixture(scope="session")
 def many(tmp_path_factory):
     """Many small pictures."""
-    count = 2000 if LONG else 300
+    count = int(os.environ.get("FAULTS_SOAK_IMAGES", "10000" if LONG else "300"))
     return harness.Corpus(pictures.draw(tmp_path_factory.mktemp("many"), SEED, count),
                           tmp_path_factory.mktemp("quiet-many"))
 
@@ -111,6 +111,7 @@ def many(tmp_path_factory):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    item.outcome = report.outcome if report.when == "call" else None
     mark = item.get_closest_marker("case")
     if mark is None or (report.when != "call" and report.passed):
         return

@@ -67,12 +67,22 @@ def digest(folder):
     return found
 
 
+@contextlib.contextmanager
+def first_in_path(folder):
+    path = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder}:{path}"
+    yield
+    os.environ["PATH"] = path
+
+
 class Corpus:
     """Pictures, and what a run in which nothing happens makes of them: bytes and counters."""
 
-    def __init__(self, folder, output):
+    def __init__(self, folder, output, ops=OPS, programs=BIN):
         self.folder = folder
+        self.ops = ops
         with tempfile.TemporaryDirectory(prefix="tc-") as own, Fleet(pathlib.Path(own), random.Random(0)) as fleet:
+            fleet.bin = programs
             fleet.start_worker()
             started = time.monotonic()
             job = fleet.submit(self, output / "out")
@@ -94,6 +104,8 @@ class Fleet:
         self.config = folder / "tilecrew.yaml"
         self.url = f"unix:{folder}/redis.sock"
         self.processes = []
+        self.bin = BIN
+        self.ask_before = ()  # what `tilecrew` itself is started by
         self.settings = {section: dict(values) for section, values in SETTINGS.items()}
         home = folder / "home"
         home.mkdir(exist_ok=True)
@@ -122,6 +134,16 @@ class Fleet:
             lines += [f"{section}:", *(f"  {name}: {value}" for name, value in values.items())]
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    def start_redis_by(self, *words):
+        """Has redis-server started by another program from now on, such as env or ip netns exec."""
+        program = shutil.which("redis-server")
+        folder = self.folder / "bin"
+        folder.mkdir()
+        wrapper = folder / "redis-server"
+        wrapper.write_text(f'#!/bin/sh\nexec {" ".join(words)} {program} "$@"\n', encoding="utf-8")
+        wrapper.chmod(0o755)
+        self.stack.enter_context(first_in_path(folder))
+
     def start_redis(self, *settings, fsync="always"):
         self.server = self.stack.enter_context(
             run_redis(self.folder, "--appendonly", "yes", "--appendfsync", fsync, *settings))
@@ -137,7 +159,7 @@ class Fleet:
         """`before` is what the program is started by, such as ip netns exec NAME."""
         path = self.folder / f"{name}.log"
         with open(path, "ab") as log:
-            process = subprocess.Popen([*before, BIN / program, "--config", self.config, *arguments],
+            process = subprocess.Popen([*before, self.bin / program, "--config", self.config, *arguments],
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        env=dict(self.environment, **(env or {})))
         process.log_path = path
@@ -208,12 +230,12 @@ class Fleet:
         return self.client.hget(self.key("job", job), name)
 
     def ask(self, *words, limit=LIMIT, env=None):
-        return subprocess.run([BIN / "tilecrew", *map(str, words), "--config", self.config],
+        return subprocess.run([*self.ask_before, self.bin / "tilecrew", *map(str, words), "--config", self.config],
                               env=dict(self.environment, **(env or {})), stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, check=False, timeout=limit)
 
     def submit(self, corpus, output, *arguments):
-        done = self.ask("submit", "--ops", OPS, *arguments, corpus.folder, output)
+        done = self.ask("submit", "--ops", corpus.ops, *arguments, corpus.folder, output)
         assert done.returncode == 0, done.stderr
         return done.stdout.split()[0]
 
@@ -228,6 +250,12 @@ class Fleet:
 
     def wait_some(self, job, least):
         wait_until(lambda: self.done(job) >= least or self.state(job) == "done", 60, f"{least} tiles of job {job}")
+
+    def dead(self, job):
+        """Tiles that were given up, with their reasons."""
+        done = self.ask("dead", "list", job, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["dead"]
 
     def hit(self, job, faults=1):
         """To be called right before a fault: counts it if the job is under way, and says whether it is."""

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from harness import OPS, processes_of
+from harness import processes_of
 from proxy import Proxy
 from system_conftest import wait_until
 
@@ -131,7 +131,7 @@ def test_an_empty_redis(fleet, few, ledger, tmp_path):
     fleet.start_redis()
     ledger.note()
     wait_until(fleet.live, 30, "the worker in the new books")
-    again = fleet.ask("submit", "--wait", "--ops", OPS, few.folder, tmp_path / "out")
+    again = fleet.ask("submit", "--wait", "--ops", few.ops, few.folder, tmp_path / "out")
     assert again.returncode == 0, again.stderr
     report, status = fleet.audit()
     assert status == 0 and report["conserved"]
@@ -192,7 +192,7 @@ def test_replies_cut_by_a_proxy(fleet, few, ledger, tmp_path, what, long):
 def submit_patiently(fleet, few, output):
     """A submission whose own replies are cut may fail, aloud; the same command again does it."""
     for _ in range(20):
-        done = fleet.ask("submit", "--ops", OPS, few.folder, output)
+        done = fleet.ask("submit", "--ops", few.ops, few.folder, output)
         if done.returncode == 0:
             return done.stdout.split()[0]
     raise AssertionError(done.stderr)
