@@ -332,9 +332,11 @@ typedef struct QueueAudit {
     char job[QUEUE_JOB_ID];
     int64_t total, listed, ready, processing, delayed, dead, done, dropped;
     int64_t missing, doubled; /* tiles found nowhere; found in more than one place */
+    int64_t miscounted;       /* counters of the job that disagree with its lists and bitmaps */
 } QueueAudit;
 /* queue_audit proves conservation for every job (or one) from one consistent snapshot: an array of
- * *count rows, free(). repair: tiles found nowhere are issued again; *repaired counts them. */
+ * *count rows, free(). repair: tiles found nowhere are issued again (*repaired counts them), and
+ * counters are corrected. */
 int queue_audit(Queue *queue, const char *job, bool repair, QueueAudit **rows, size_t *count,
                 int64_t *repaired, Error *error);
 

@@ -1,4 +1,5 @@
 /* Jobs against a real Redis: fairness, pausing, cancelling, auditing, and what goes with a job. */
+#include "queue/connection.h"
 #include "queue_fixture.h"
 
 static Server server;
@@ -256,6 +257,45 @@ static void an_audit_finds_and_reissues_what_is_nowhere(void **state)
     assert_int_equal(conserved(queue, id).done, 40);
 }
 
+/* What no script can do, a person can: counters that disagree with the bitmaps are counted again.
+ */
+static void a_repair_counts_again(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    char id[QUEUE_JOB_ID], key[64];
+    QueueAudit *rows;
+    QueueTask task;
+    int64_t repaired;
+    size_t count;
+
+    (void)state;
+    submit(queue, &spec, 5, 3, id);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(claim(queue, "w", 0, 1, &task), 1);
+        assert_true(commit(queue, "w", 0, &task) <= COMMIT_JOIN);
+    }
+    assert_int_equal(audit(queue, id).miscounted, 0);
+    snprintf(key, sizeof key, "job:%s", id);
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "left", "4");
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "images_done", "-1");
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "tiles", "2");
+    need(queue_do(queue, &error), &error);
+    assert_int_equal(audit(queue, id).miscounted, 3);
+    need(queue_audit(queue, id, true, &rows, &count, &repaired, &error), &error);
+    free(rows);
+    assert_int_equal(repaired, 0);
+    assert_int_equal(conserved(queue, id).miscounted, 0);
+    work_off(queue, "w", 0);
+    assert_int_equal(glance(queue, id).state, JOB_DONE);
+    assert_int_equal(glance(queue, id).images_done, 5);
+    command_put(queue, "HSET", queue_key(queue, "%s", key).text, "left", "7", "state", "running",
+                "finished_ms", "0");
+    need(queue_do(queue, &error), &error);
+    need(queue_audit(queue, id, true, &rows, &count, &repaired, &error), &error);
+    free(rows);
+    assert_int_equal(glance(queue, id).state, JOB_DONE); /* it ends by the repair */
+}
+
 static void an_audit_sees_what_is_doubled_and_it_is_done_once(void **state)
 {
     const QueueJobSpec spec = plain_spec();
@@ -410,6 +450,7 @@ int main(void)
         TEST(an_empty_job_is_done_when_it_is_sealed),
         TEST(a_sealed_job_takes_no_more_images),
         TEST(an_audit_finds_and_reissues_what_is_nowhere),
+        TEST(a_repair_counts_again),
         TEST(an_audit_sees_what_is_doubled_and_it_is_done_once),
         TEST(a_repair_takes_back_claims_of_unknown_workers),
         TEST(an_expired_job_leaves_no_key),
