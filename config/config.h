@@ -44,7 +44,6 @@ typedef struct Config {
                                     = never */
         char *kernel_cache;      /* worker.kernel_cache: NULL = $XDG_CACHE_HOME/tilecrew or
                                     ~/.cache/tilecrew */
-        bool standby;            /* worker.standby: stands by until a monitor wakes it, false */
     } worker;
     struct {
         int64_t dead_after_ms; /* monitor.dead_after, 5s */

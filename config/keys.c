@@ -58,9 +58,6 @@ const ConfigKey config_keys[] = {
      "A lane is replaced after this many tiles; 0 is never."},
     {"worker", "kernel_cache", KEY_TEXT, AT(worker.kernel_cache), NULL, 0, 0, {NULL},
      "Folder for compiled kernels; none is $XDG_CACHE_HOME/tilecrew, else ~/.cache/tilecrew."},
-    {"worker", "standby", KEY_BOOL, AT(worker.standby), "false", 0, 0, {NULL},
-     "A backup worker: does nothing until a monitor wakes it, and stands by again when enough others "
-     "are back. --standby does the same."},
 
     {"monitor", "dead_after", KEY_DURATION, AT(monitor.dead_after_ms), "5s", 50, 60 * MINUTE, {NULL},
      "A worker whose beat stood still for this long is taken for dead, and its tiles go to others."},

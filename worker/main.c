@@ -13,6 +13,7 @@
 typedef struct Settings {
     const char *config;
     bool check_config;
+    bool standby;
 } Settings;
 
 static const Option options[] = {
@@ -26,8 +27,8 @@ static const Option options[] = {
                "how many tiles at a time; 0 is one for each core that this process may use"),
     OPTION_KEY("device", 'd', "DEVICE", "worker.device",
                "cpu, gpu, auto, or part of an OpenCL device's name"),
-    OPTION_KEY("standby", 0, NULL, "worker.standby",
-               "stand by as a backup: do nothing until a monitor finds too few workers"),
+    OPTION_BOOL("standby", 0, Settings, standby,
+                "stand by as a backup: do nothing until a monitor finds too few workers"),
     OPTION_KEY("kernel-cache", 0, "FOLDER", "worker.kernel_cache", "where built kernels are kept"),
     OPTION_KEY("tile-time-limit", 0, "TIME", "worker.tile_time_limit",
                "a lane whose tile takes longer is killed, such as 10min"),
@@ -80,14 +81,14 @@ static void allow_many_files(void)
     }
 }
 
-static int work(const Config *config, Error *error)
+static int work(const Config *config, bool standby, Error *error)
 {
     char *cache = kernel_cache(config);
     int result;
 
     set_log(config);
     allow_many_files();
-    result = supervisor_run(config, cache, error);
+    result = supervisor_run(config, cache, standby, error);
     free(cache);
     return result;
 }
@@ -107,7 +108,7 @@ int main(int argc, char **argv)
         if (result == 0) {
             result = config_apply_arguments(&config, &line, &error);
             if (result == 0 && !settings.check_config)
-                result = work(&config, &error);
+                result = work(&config, settings.standby, &error);
             config_free(&config);
         }
         options_free(&line);

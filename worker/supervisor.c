@@ -44,6 +44,7 @@ typedef struct Supervisor {
     char host[HOST_NAME];
     Crew crew;
     Phase phase;
+    bool backup;          /* started to stand by */
     bool enrolled;        /* the queue knows the worker */
     bool awake;           /* has lanes, or shall have */
     int64_t leftovers_ms; /* standing by: when its lists were last looked at; 0: never awake */
@@ -170,16 +171,15 @@ static void supervisor_describe(Supervisor *supervisor)
     queue_make_worker_id(supervisor->id);
     if (gethostname(supervisor->host, sizeof supervisor->host - 1) != 0)
         snprintf(supervisor->host, sizeof supervisor->host, "localhost");
-    supervisor->record =
-        (QueueWorker){.host = supervisor->host,
-                      .codecs = (char *)image_codec_versions(),
-                      .version = (char *)TILECREW_VERSION,
-                      .device = supervisor->crew.setup.board->device,
-                      .pid = getpid(),
-                      .lanes = supervisor->crew.count,
-                      .backup = supervisor->config->worker.standby,
-                      .state = supervisor->config->worker.standby ? WORKER_STANDBY : WORKER_LIVE};
-    supervisor->awake = !supervisor->record.backup;
+    supervisor->record = (QueueWorker){.host = supervisor->host,
+                                       .codecs = (char *)image_codec_versions(),
+                                       .version = (char *)TILECREW_VERSION,
+                                       .device = supervisor->crew.setup.board->device,
+                                       .pid = getpid(),
+                                       .lanes = supervisor->crew.count,
+                                       .backup = supervisor->backup,
+                                       .state = supervisor->backup ? WORKER_STANDBY : WORKER_LIVE};
+    supervisor->awake = !supervisor->backup;
     memcpy(supervisor->record.id, supervisor->id, sizeof supervisor->record.id);
     supervisor->rated_ms = clock_monotonic_ms();
 }
@@ -297,7 +297,7 @@ static int supervisor_change_state(Supervisor *supervisor, Error *error)
     Board *board = supervisor->crew.setup.board;
     QueueWorker *record = &supervisor->record;
 
-    if (!record->backup || supervisor->phase != PHASE_WORK)
+    if (!supervisor->backup || supervisor->phase != PHASE_WORK)
         return 0;
     if (supervisor->awake && record->state == WORKER_STANDBY &&
         atomic_load(&board->device_state) == DEVICE_KNOWN) {
@@ -368,8 +368,7 @@ static int supervisor_keep_books(Supervisor *supervisor, Error *error)
         return -1;
     supervisor->crew.fence_suspected = false;
     supervisor->next_beat_ms = clock_monotonic_ms() + supervisor->config->worker.beat_ms;
-    if (!supervisor->enrolled || supervisor->record.state != WORKER_LIVE ||
-        !supervisor->record.backup)
+    if (!supervisor->enrolled || supervisor->record.state != WORKER_LIVE || !supervisor->backup)
         return 0;
     if (queue_hear_word(supervisor->queue, supervisor->id, 0, &word, error) != 0)
         return -1;
@@ -447,10 +446,11 @@ static int supervisor_work(Supervisor *supervisor, Error *error)
     return result;
 }
 
-int supervisor_run(const Config *config, const char *cache_dir, Error *error)
+int supervisor_run(const Config *config, const char *cache_dir, bool standby, Error *error)
 {
     Supervisor supervisor = {
         .config = config,
+        .backup = standby,
         .options = {.url = config->redis.url,
                     .password_file = config->redis.password_file,
                     .name = config->redis.queue,
