@@ -241,6 +241,8 @@ static void supervisor_start_anew(Supervisor *supervisor)
     memcpy(old, supervisor->id, sizeof old);
     crew_kill_and_reap(&supervisor->crew);
     board_reset(supervisor->crew.setup.board, supervisor->crew.count);
+    if (supervisor->backup) /* it stands by again */
+        board_close(supervisor->crew.setup.board);
     supervisor->enrolled = false;
     supervisor_describe(supervisor);
     log_warning("worker was fenced", "id=%s new=%s", old, supervisor->id);

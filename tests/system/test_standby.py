@@ -20,6 +20,12 @@ quiet = test_monitor.run_quietly
 photos = test_monitor.make_photos
 
 
+def leader_of(crew):
+    """The process id of the monitor that leads."""
+    value = crew.redis.get(crew.key("monitor"))
+    return int(value.split()[0].split("-")[-2]) if value else None
+
+
 class Fleet(Crew):
     """A crew with backup workers, whose waiting times are short."""
 
@@ -56,8 +62,7 @@ class Fleet(Crew):
         wait_until(lambda: self.state(worker.worker) == state, seconds, f"{worker.worker} {state}")
 
     def leader(self):
-        value = self.redis.get(self.key("monitor"))
-        return int(value.split()[0].split("-")[-2]) if value else None
+        return leader_of(self)
 
 
 @pytest.fixture(name="fleet")
@@ -189,6 +194,47 @@ def test_a_backup_that_is_dead_is_passed_over(fleet):
         fleet.kill(process)
     fleet.wait_state(standbys[1], "live")
     wait_until(lambda: "no_workers" in str(fleet.redis.xrange(fleet.key("events"))) or fleet.live(), 10, "a worker")
+
+
+def test_a_backup_outlives_an_outage_of_redis_without_spinning(fleet):
+    standby = fleet.start_worker("standby")
+    fleet.kill_redis()
+    time.sleep(0.5)
+    used = cpu_seconds(standby)
+    time.sleep(2)
+    assert cpu_seconds(standby) - used <= 0.06
+    fleet.start_redis()
+    wait_until(lambda: "answers again" in fleet.log("standby"), 20, "its return")
+    assert fleet.state(standby.worker) == "standby"
+    fleet.start_monitor()
+    fleet.wait_state(standby, "live")
+    assert fleet.log("standby").count("out of reach") == 1
+
+
+@pytest.mark.parametrize("name", ["standby", "woken standby"])
+def test_a_backup_that_redis_forgot_stands_by_anew(fleet, name):
+    standby = fleet.start_worker("standby")
+    if name == "woken standby":
+        fleet.redis.rpush(fleet.key("wake", standby.worker), "wake")
+        fleet.wait_state(standby, "live")
+    fleet.redis.flushall()
+    records = wait_until(fleet.workers, 20, "its return")
+    assert standby.worker not in records
+    assert [worker["state"] for worker in records.values()] == ["standby"]
+    wait_until(lambda: processes_of(standby) == [standby.pid], 10, "its lanes' end")
+
+
+@pytest.mark.parametrize("redis_is_up", [True, False])
+def test_a_backup_leaves_soon_when_asked(fleet, redis_is_up):
+    standby = fleet.start_worker("standby")
+    if not redis_is_up:
+        fleet.kill_redis()
+        wait_until(lambda: "out of reach" in fleet.log("standby"), 20, "the outage")
+    begin = time.monotonic()
+    assert stop(standby) == 0
+    assert time.monotonic() - begin < (1.5 if redis_is_up else 7)
+    if redis_is_up:
+        assert fleet.workers() == {}
 
 
 def test_no_workers_is_told_once(fleet):
@@ -365,6 +411,15 @@ def make_standard(folder):
         yield crew
     finally:
         crew.end()
+
+
+def test_a_killed_leader_is_followed_within_five_seconds(standard):
+    monitors = {process.pid: process for process in (standard.start_monitor(f"monitor{i}") for i in range(2))}
+    leader = wait_until(lambda: leader_of(standard), 10, "a leader")
+    stop(monitors.pop(leader), signal.SIGKILL)
+    begin = time.monotonic()
+    wait_until(lambda: leader_of(standard) in monitors, 10, "another leader")
+    assert time.monotonic() - begin < 5
 
 
 def test_a_dead_machines_tiles_are_ready_again_within_seven_seconds(standard, photos, tmp_path):
