@@ -15,8 +15,9 @@
 /* --- options, in groups that commands share */
 
 static const Option where_options[] = {
-    OPTION_KEY("redis", 'r', "URL", "redis.url",
-               "Redis: redis://[user:password@]host[:port][/db] or unix:/path"),
+    OPTION_KEY(
+        "redis", 'r', "URL", "redis.url",
+        "Redis: redis://[user:password@]host[:port][/db], unix:/path, or redis-sentinel://..."),
     OPTION_KEY("queue", 0, "NAME", "redis.queue", "the queue's name"),
     OPTION_TEXT("config", 'c', "FILE", Settings, config, "the configuration file"), OPTION_END};
 

@@ -20,8 +20,9 @@ static const Option options[] = {
     OPTION_TEXT("config", 'c', "FILE", Settings, config, "the configuration file"),
     OPTION_BOOL("check-config", 0, Settings, check_config,
                 "check the configuration and the command line, then exit"),
-    OPTION_KEY("redis", 'r', "URL", "redis.url",
-               "Redis: redis://[user:password@]host[:port][/db] or unix:/path"),
+    OPTION_KEY(
+        "redis", 'r', "URL", "redis.url",
+        "Redis: redis://[user:password@]host[:port][/db], unix:/path, or redis-sentinel://..."),
     OPTION_KEY("queue", 0, "NAME", "redis.queue", "the queue's name"),
     OPTION_KEY("lanes", 'l', "N", "worker.lanes",
                "how many tiles at a time; 0 is one for each core that this process may use"),
