@@ -257,6 +257,62 @@ static void an_audit_finds_and_reissues_what_is_nowhere(void **state)
     assert_int_equal(conserved(queue, id).done, 40);
 }
 
+static void a_job_takes_images_from_its_producer_alone(void **state)
+{
+    QueueJobSpec spec = plain_spec();
+    QueueImage images[2] = {{.path = (char *)"a", .result = (char *)"a", .tiles = 1},
+                            {.path = (char *)"b", .result = (char *)"b", .tiles = 1}};
+    char id[QUEUE_JOB_ID];
+    Queue *second = open_queue(server.url, queue_name, &error);
+    QueueJob job;
+    bool ours;
+
+    (void)state;
+    assert_non_null(second);
+    spec.producer = "first";
+    spec.fingerprint = "f";
+    need(queue_create_job(queue, &spec, id, &error), &error);
+    need(queue_add_images(queue, id, images, 1, &error), &error);
+    need(queue_take_job(second, id, "nobody", "second", &ours, &error), &error);
+    assert_false(ours);
+    need(queue_tend_job(queue, id, "first", &ours, &error), &error);
+    assert_true(ours);
+    need(queue_take_job(second, id, "first", "second", &ours, &error), &error);
+    assert_true(ours);
+    assert_int_equal(queue_add_images(queue, id, images + 1, 1, &error), -1);
+    assert_int_equal(error.kind, ERROR_USAGE);
+    assert_contains(error.message, "taken over");
+    need(queue_add_images(second, id, images + 1, 1, &error), &error);
+    assert_int_equal(images[1].number, 1);
+    need(queue_tend_job(queue, id, "first", &ours, &error), &error);
+    assert_false(ours);
+    job = read_job(queue, id);
+    assert_string_equal(job.producer, "second");
+    assert_string_equal(job.fingerprint, "f");
+    assert_false(job.sealed);
+    assert_in_range(job.silent_ms, 0, 5000);
+    queue_free_job(&job);
+    need(queue_seal_job(second, id, &error), &error);
+    assert_int_equal(conserved(queue, id).total, 2);
+    queue_close(second);
+}
+
+static void images_that_redis_lost_are_told(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    QueueImage image = {.path = (char *)"a", .result = (char *)"a", .tiles = 1};
+    char id[QUEUE_JOB_ID];
+
+    (void)state;
+    need(queue_create_job(queue, &spec, id, &error), &error);
+    need(queue_add_images(queue, id, &image, 1, &error), &error);
+    command_put(queue, "HSET", queue_key(queue, "job:%s", id).text, "images", "0");
+    need(queue_do(queue, &error), &error);
+    assert_int_equal(queue_add_images(queue, id, &image, 1, &error), -1);
+    assert_int_equal(error.kind, ERROR_STORE);
+    assert_contains(error.message, "has lost the last 1 images");
+}
+
 /* What no script can do, a person can: counters that disagree with the bitmaps are counted again.
  */
 static void a_repair_counts_again(void **state)
@@ -450,6 +506,8 @@ int main(void)
         TEST(an_empty_job_is_done_when_it_is_sealed),
         TEST(a_sealed_job_takes_no_more_images),
         TEST(an_audit_finds_and_reissues_what_is_nowhere),
+        TEST(a_job_takes_images_from_its_producer_alone),
+        TEST(images_that_redis_lost_are_told),
         TEST(a_repair_counts_again),
         TEST(an_audit_sees_what_is_doubled_and_it_is_done_once),
         TEST(a_repair_takes_back_claims_of_unknown_workers),
