@@ -13,3 +13,9 @@ demo: ## process a folder and show before and after (IN=folder OUT=folder OPS=op
 	scripts/install-deps.sh build
 	+@$(MAKE) --no-print-directory all
 	scripts/demo.sh $(BUILD)/bin/tilecrew
+
+.PHONY: demo-failover
+demo-failover: ## four workers and one that stands by: watch all four being killed during a job, and nothing being lost
+	scripts/install-deps.sh build
+	+@$(MAKE) --no-print-directory all
+	scripts/demo-failover.py $(BUILD)/bin $(IN)
