@@ -27,7 +27,8 @@ OPERATION(laplacian, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
                         "[0 1 0; 1 -4 1; 0 1 0] for size 1, [2 0 2; 0 -8 0; 2 0 2] for size 3. Border: "
                         "reflected without the edge pixel (dcb|abcd|cba). With alpha, of the luma "
                         "multiplied by alpha; alpha is kept.",
-          .oracle = "the absolute value of cv2.Laplacian(luma, cv2.CV_32F, ksize=size), clipped", .tolerance = 0,
+          .oracle = "the absolute value of cv2.Laplacian(luma, cv2.CV_32F, ksize=size), clipped",
+          .tolerance = 0,
           .parameter = {CHOICE_PARAMETER("size", "1|3", 0, "which of the two matrices")},
           .check = 0x78565370444bed9a, .plan = laplacian_plan)
 
@@ -36,11 +37,9 @@ OPERATION(laplacian, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
 #if DEPTH == 8
 typedef short16 Value; /* the sum of 16 samples of 8 bits fits */
 #define load_value(from) load_short16(from)
-#define to_sample(v)     to_out(v)
 #else
 typedef int16 Value;
 #define load_value(from) load_pixels(from).r
-#define to_sample(v)     to_out(v)
 #endif
 
 static inline void store_edge(Value response, global const IN_T *from, global OUT_T *where)

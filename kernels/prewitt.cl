@@ -28,7 +28,8 @@ OPERATION(prewitt, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
                         "[-1 0 1; -1 0 1; -1 0 1] and dy its transpose. Border: reflected without the "
                         "edge pixel (dcb|abcd|cba). With alpha, of the luma multiplied by alpha; alpha "
                         "is kept.",
-          .oracle = "cv2.magnitude of cv2.filter2D(luma, cv2.CV_32F, matrix) and its transpose", .tolerance = 0,
+          .oracle = "cv2.magnitude of cv2.filter2D(luma, cv2.CV_32F, matrix) and its transpose",
+          .tolerance = 0,
           .check = 0x3333c091b5a7be26, .plan = prewitt_plan)
 
 #else
