@@ -50,8 +50,10 @@ _Noreturn static void crew_become_lane(const Crew *crew, int lane)
 static void crew_start(Crew *crew, int lane)
 {
     LanePlace *place = &crew->place[lane];
-    pid_t pid = fork();
+    pid_t pid;
 
+    atomic_store(&crew->setup.board->slot[lane].opened, false);
+    pid = fork();
     if (pid == 0)
         crew_become_lane(crew, lane);
     place->started_ms = clock_monotonic_ms();
@@ -109,6 +111,20 @@ static void crew_note_device_failure(Crew *crew)
     crew->device_failures++;
 }
 
+/* A lane that crashed before its device was open held nothing: there is nobody to blame but the
+ * driver. */
+static void crew_note_driver_crash(Crew *crew, const LanePlace *place)
+{
+    char *trouble = memory_format_text(
+        "%s while it opened the OpenCL device; the driver is broken, or misses something of this "
+        "machine (PoCL needs /sys): try it with clinfo, or another one with --device",
+        place->reason);
+
+    board_tell_trouble(crew->setup.board, trouble);
+    free(trouble);
+    crew_note_device_failure(crew);
+}
+
 static void crew_bury(Crew *crew, int lane, int status)
 {
     LanePlace *place = &crew->place[lane];
@@ -124,11 +140,13 @@ static void crew_bury(Crew *crew, int lane, int status)
     if (code == LANE_EXIT_DEVICE)
         crew_note_device_failure(crew);
     if (crashed) {
-        place->unsettled = true;
+        place->unsettled = slot->opened;
         crew_describe_death(crew, place, status);
         log_warning("lane died", "lane=%d reason=\"%s\" job=%s image=%" PRId64 " tile=%d", lane,
                     place->reason, slot->tile_since_ms != 0 ? slot->task.job : "none",
                     slot->task.image, slot->task.tile);
+        if (!slot->opened)
+            crew_note_driver_crash(crew, place);
     }
     if (in_order || slot->tiles > place->tiles_at_start)
         place->early_deaths = 0;

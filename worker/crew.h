@@ -25,7 +25,7 @@ typedef struct Crew {
     LaneSetup setup; /* of its lanes, but for `lane` */
     LanePlace *place;
     int count;
-    int device_failures;      /* in a row, no tile between them */
+    int device_failures;      /* in a row, no tile between them; a crash while opening is one */
     int64_t tiles_at_failure; /* of all lanes */
     bool fence_suspected;     /* a lane's commit was refused; for the supervisor to clear */
 } Crew;

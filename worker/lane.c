@@ -97,6 +97,7 @@ static int lane_open_device(Lane *lane, Error *error)
     lane->device = device_open(&options, error);
     if (lane->device == NULL)
         return -1;
+    atomic_store(&lane->slot->opened, true);
     if (board_tell_device(setup->board, device_name(lane->device), device_driver(lane->device)))
         kill(setup->supervisor, SIGUSR1);
     return 0;

@@ -348,6 +348,19 @@ def test_a_device_that_does_not_exist_is_named(redis_server, tilecrew):
     assert not redis_server.client.exists(f"{PREFIX}workers")
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_driver_that_crashes_ends_the_worker_and_says_what_to_do(tilecrew, photos, tmp_path, lanes):
+    source, library = tmp_path / "driver.c", tmp_path / "driver.so"
+    source.write_text("#include <stdlib.h>\nint clGetPlatformIDs(unsigned n, void *p, void *c)"
+                      " { (void)n; (void)p; (void)c; abort(); }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    preload = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
+    done = tilecrew("run", "--ops", "invert", "--lanes", lanes, photos, tmp_path / "out",
+                    env={"LD_PRELOAD": preload, "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    assert done.status == 70
+    assert "SIGABRT" in done.stderr and "clinfo" in done.stderr
+
+
 def test_the_record_tells_device_and_codecs(redis_server, worker, tilecrew):
     with worker(redis_server, lanes=2):
         [name] = redis_server.client.smembers(f"{PREFIX}workers")
