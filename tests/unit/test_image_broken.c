@@ -138,6 +138,26 @@ static void other_files_are_named(void **state)
                              files[i].why);
 }
 
+/* a probe and a reader take the same files */
+static void a_png_with_an_unknown_critical_chunk_is_refused(void **state)
+{
+    static const uint8_t chunk[] = {0, 0, 0, 0, 'A', 'B', 'C', 'D', 0xdb, 0x17, 0x20, 0xa5};
+    enum { AFTER_IHDR = 33 };
+    Encoded png = make_png(false);
+    Encoded more = {malloc(png.length + sizeof chunk), png.length + sizeof chunk};
+    uint8_t *bytes = more.bytes;
+
+    (void)state;
+    memcpy(bytes, png.bytes, AFTER_IHDR);
+    memcpy(bytes + AFTER_IHDR, chunk, sizeof chunk);
+    memcpy(bytes + AFTER_IHDR + sizeof chunk, (uint8_t *)png.bytes + AFTER_IHDR,
+           png.length - AFTER_IHDR);
+    assert_refused(more, &roomy, "critical chunk");
+    assert_probe_refused(more, &roomy, "critical chunk");
+    free(png.bytes);
+    free(more.bytes);
+}
+
 static void jpegs_that_are_not_read_say_why(void **state)
 {
     Picture made = picture_make(IMAGE_JPEG, 40, 40, 4, 8);
@@ -386,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_flipped_byte_never_crashes),
         cmocka_unit_test(a_flipped_byte_in_a_png_is_always_noticed),
         cmocka_unit_test(other_files_are_named),
+        cmocka_unit_test(a_png_with_an_unknown_critical_chunk_is_refused),
         cmocka_unit_test(jpegs_that_are_not_read_say_why),
         cmocka_unit_test(lies_about_the_size_are_seen_before_anything_is_allocated),
         cmocka_unit_test(every_limit_is_kept),
