@@ -183,6 +183,17 @@ def test_a_source_that_changed_its_size_is_refused(redis_server, worker, submit,
     assert files_below(tmp_path / "out") == []
 
 
+def test_a_source_that_became_an_image_is_refused(redis_server, worker, submit, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"not yet")
+    job = submit(redis_server, "invert", tmp_path / "in", tmp_path / "out")
+    make_image(tmp_path / "in" / "a.png", 41, 30)
+    with worker(redis_server):
+        job.wait()
+    [dead] = redis_server.client.hvals(f"{PREFIX}dead:info")
+    assert "could not be read when it was submitted" in dead
+
+
 @pytest.mark.parametrize("form", ["jpeg", "png"])
 def test_neither_cut_nor_lanes_change_a_byte(redis_server, worker, submit, tmp_path, form):
     for number, layout in enumerate(["rgb", "grey"]):
