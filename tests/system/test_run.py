@@ -304,6 +304,23 @@ def test_a_bad_image_fails_alone_and_is_named(tilecrew, photos, tmp_path, name, 
     assert "1 failed" in done.stdout
 
 
+def test_a_file_too_deep_to_be_opened_is_named_and_not_lost(tilecrew, photos, tmp_path):
+    name, depth = "d" * 200, 22  # longer than a path may be
+    folders = [os.open(photos, os.O_RDONLY)]
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=folders[-1])
+        folders.append(os.open(name, os.O_RDONLY, dir_fd=folders[-1]))
+    try:
+        done = tilecrew("run", "--ops", "invert", photos, tmp_path / "out")
+    finally:
+        for _ in range(depth):
+            os.close(folders.pop())
+            os.rmdir(name, dir_fd=folders[-1])
+        os.close(folders.pop())
+    assert done.status == 1
+    assert "File name too long" in done.stderr and len(images_in(tmp_path / "out")) == 5
+
+
 def test_a_named_file_is_tried_whatever_it_is_called(tilecrew, tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     done = tilecrew("run", "--ops", "invert", tmp_path / "notes.txt", tmp_path / "out")
