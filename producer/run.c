@@ -173,8 +173,8 @@ static void run_stopped(const Run *run, Error *error)
                   job->images_done, planner_counts(run->submission.planner)->images);
 }
 
-/* run_clean removes what killed lanes left half written, the parts of images of which a part failed,
- * and the run's mark. */
+/* run_clean removes what killed lanes left half written, the parts of images of which a part
+ * failed, and the run's mark. */
 static void run_clean(const Run *run, bool incomplete)
 {
     Error ignored;
