@@ -166,7 +166,6 @@ static int lane_recover(Lane *lane)
                           clock_monotonic_ms() - lane->outage_ms > STOP_OUTAGE_MS))
             return -1;
     }
-    lane_note_answer(lane);
     return 0;
 }
 
@@ -181,7 +180,7 @@ static int lane_make(Lane *lane, const QueueTask *task, const QueueImage *image,
     int64_t started, taken;
 
     if (image->path == NULL)
-        return error_set(error, ERROR_INPUT, "the queue has no record of this image");
+        return error_set(error, ERROR_INPUT, "the queue has no sound record of this image");
     if (image->tiles < 1 || task->tile < 0 || (!join && task->tile >= image->tiles))
         return error_set(error, ERROR_INPUT, "the queue's record of this image is broken");
     work.job = job_cache_get(lane->jobs, task->job, error);
@@ -370,6 +369,7 @@ static void lane_loop(Lane *lane)
         const bool ends = lane->status != GO_ON;
 
         if ((ends ? lane_leave(lane, &error) : lane_step(lane, &error)) == 0) {
+            lane_note_answer(lane); /* not before: Redis may answer, and refuse what a step does */
             if (ends)
                 break;
         } else if (error.kind == ERROR_CANCELLED) {

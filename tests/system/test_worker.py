@@ -340,7 +340,8 @@ def test_an_output_that_is_full_blocks_the_job_until_resumed(
         job = submit(redis_server, "invert", photos, out)
         with worker(redis_server, lanes=2):
             wait_until(lambda: job.field("state") == "blocked", what="the job to be blocked")
-            assert str(out) in job.field("reason") and "tilecrew resume" in job.field("reason")
+            assert str(out) in job.field("reason")
+            assert f"tilecrew resume {job.name}" in tilecrew("status", "--redis", redis_server.url, job.name).stdout
             time.sleep(0.3)
             assert claims(redis_server) == []
             subprocess.run(["mount", "-o", "remount,size=64m", out], check=True)
@@ -350,6 +351,35 @@ def test_an_output_that_is_full_blocks_the_job_until_resumed(
         assert not list(out.rglob("*.tmp"))
     finally:
         subprocess.run(["umount", out], check=True)
+
+
+def test_tasks_of_no_tile_and_damaged_records_harm_only_themselves(redis_server, worker, submit, tilecrew, slow_pictures,
+                                                                   tmp_path):
+    client = redis_server.client
+    job = submit(redis_server, "invert", slow_pictures, tmp_path / "out")
+    damaged = submit(redis_server, "invert", slow_pictures, tmp_path / "damaged")
+    for image, record in enumerate(["", "garbage", "2 0 0 9 9 1 0\tx\ty"]):
+        client.hset(f"{PREFIX}job:{damaged.name}:images", image, record)
+    for stray in ["99:0:0:0", "0:7:0:0", "0:1:0:0", "0:0:0:0", "0:0:0:0"]:
+        client.rpush(f"{PREFIX}ready", f"{job.name}:{stray}")
+    with worker(redis_server):
+        job.wait()
+        damaged.wait()
+        wait_until(lambda: not claims(redis_server) and not client.llen(f"{PREFIX}ready"), what="the strays' end")
+    assert (job.number("images_done"), job.number("images_failed"), job.number("left")) == (3, 0, 0)
+    assert (damaged.number("images_done"), damaged.number("images_failed")) == (0, 3)
+    assert files_below(tmp_path / "damaged") == []
+    audit = tilecrew("audit", "--redis", redis_server.url)
+    assert audit.status == 0, audit.stdout
+
+
+def test_a_job_that_lost_its_image_records_ends(redis_server, worker, submit, slow_pictures, tmp_path):
+    job = submit(redis_server, SLOW, slow_pictures, tmp_path / "out")
+    with worker(redis_server):
+        wait_until(lambda: claims(redis_server), what="a claim")
+        redis_server.client.delete(f"{PREFIX}job:{job.name}:images")
+        job.wait()
+    assert (job.number("left"), job.number("images_failed")) == (0, 3)
 
 
 def test_a_device_that_does_not_exist_is_named(redis_server, tilecrew):
