@@ -68,8 +68,8 @@ static int follow_read(Follow *follow, Error *error)
         return 0;
     reason = job.reason != NULL ? job.reason : "the output cannot be written";
     if (!follow->stays_blocked)
-        return error_set(error, ERROR_FULL, "%s", reason);
-    progress_note(follow->progress, "%s", reason);
+        return error_set(error, ERROR_FULL, "%s, then give the same command again", reason);
+    progress_note(follow->progress, "%s, then `tilecrew resume %s`", reason, follow->job);
     return 0;
 }
 

@@ -346,7 +346,7 @@ static void a_full_disk_stops_the_job_and_leaves_nothing(void **state)
     assert_non_null(sink);
     assert_int_equal(sink->write(sink, bytes, size, &error), -1);
     assert_int_equal(error.kind, ERROR_FULL);
-    assert_contains(error.message, "tilecrew resume job1");
+    assert_contains(error.message, "; make room there");
     assert_contains(error.message, output);
     sink->abandon(sink);
     assert_int_equal(entries(output), 0);
