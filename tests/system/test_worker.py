@@ -389,6 +389,14 @@ def test_a_device_that_does_not_exist_is_named(redis_server, tilecrew):
     assert not redis_server.client.exists(f"{PREFIX}workers")
 
 
+def test_a_kernel_cache_that_cannot_be_written_is_replaced(tilecrew, photos, tmp_path, folder):
+    (folder / "file").write_text("")
+    done = tilecrew("run", "--ops", "invert", photos / "cat.png", tmp_path / "out",
+                    env={"XDG_CACHE_HOME": str(folder / "file"), "TMPDIR": str(folder)})
+    assert done.status == 0, done.stderr
+    assert any((folder / f"tilecrew-cache-{os.geteuid()}").glob("*.kernel"))
+
+
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_driver_that_crashes_ends_the_worker_and_says_what_to_do(tilecrew, photos, tmp_path, lanes):
     source, library = tmp_path / "driver.c", tmp_path / "driver.so"
