@@ -155,7 +155,7 @@ def test_a_configuration_with_a_password_is_no_obstacle(tilecrew, photos, tmp_pa
     (folder / "password").write_text('se"cret \\ é\n', encoding="utf-8")
     (folder / "password").chmod(0o600)
     (folder / "fleet.yaml").write_text(
-        f"redis:\n  url: rediss://far.example:6380/3\n  password_file: {folder}/password\n  queue: fleet\n")
+        f"redis:\n  url: redis://far.example:6380/3\n  password_file: {folder}/password\n  queue: fleet\n")
     done = tilecrew("run", "--config", folder / "fleet.yaml", "--ops", "invert", photos, tmp_path / "out")
     assert done.status == 0, done.stderr
     assert len(images_in(tmp_path / "out")) == 5
