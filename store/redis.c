@@ -126,8 +126,8 @@ static ByteSource *redis_open_source(Store *base, const StoreImage *image, Error
     char name[BLOB_NAME];
 
     snprintf(name, sizeof name, "source:%" PRId64, image->number);
-    return redis_open((RedisStore *)base, name, image->path, "its bytes are not in Redis any more",
-                      error);
+    return redis_open((RedisStore *)base, name, image->path,
+                      "its bytes are not in Redis any more: submit it again", error);
 }
 
 static ByteSink *redis_create_result(Store *base, const StoreImage *image, Error *error)
