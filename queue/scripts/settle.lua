@@ -130,6 +130,9 @@ local function finish(job)
     call('HSET', job.key, 'state', state, 'reason', '', 'finished_ms', time)
     call('LREM', prefix .. 'jobs', 0, job.id)
     call('ZADD', prefix .. 'finished', time, job.id)
+    if job.collected and state == 'cancelled' then -- nobody collects them any more
+        call('UNLINK', job.key .. ':blobs', job.key .. ':finished', job.key .. ':collecting')
+    end
     emit('job_' .. state, job.id, string.format('%s images, %s done, %s failed', field[1], field[2], field[3]))
     job.state = state
 end
