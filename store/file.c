@@ -506,6 +506,13 @@ static void file_remove_parts(Store *base, const StoreImage *image, int tiles)
     close(folder);
 }
 
+static void file_forget(Store *base)
+{
+    const FileStore *store = (FileStore *)base;
+
+    store_sweep_parts(store->output, store->job);
+}
+
 /* ---------------------------------------------------------------- the store */
 
 static void file_close(Store *base)
@@ -530,6 +537,7 @@ Store *store_open_file(const char *output, const char *job, bool sync, Error *er
                           .create_part = file_create_part,
                           .open_part = file_open_part,
                           .remove_parts = file_remove_parts,
+                          .forget = file_forget,
                           .close = file_close};
     store->output = memory_copy_text(output);
     store->job = memory_copy_text(job);

@@ -276,8 +276,14 @@ static void lane_settle(Lane *lane)
             lane->slot->tiles++;
             lane->slot->pixels += result->pixels;
         }
-        job = claims->joined[i] > 0 ? job_cache_find(lane->jobs, task->job) : NULL;
-        if (job != NULL)
+        if (result->outcome != COMMIT_DROPPED && claims->joined[i] == 0)
+            continue;
+        job = job_cache_find(lane->jobs, task->job);
+        if (job == NULL)
+            continue;
+        if (result->outcome == COMMIT_DROPPED)
+            job->store->forget(job->store);
+        else
             tile_remove_parts(job, task->image, claims->joined[i]);
     }
     claims->done_count = 0;

@@ -353,6 +353,22 @@ def test_an_output_that_is_full_blocks_the_job_until_resumed(
         subprocess.run(["umount", out], check=True)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_cancelled_job_leaves_no_parts(redis_server, worker, submit, tilecrew, tmp_path, paused):
+    make_image(tmp_path / "in" / "big.png", 1000, 3000)
+    out = tmp_path / "out"
+    job = submit(redis_server, SLOW, tmp_path / "in", out, "--tile-pixels", "200000")
+    with worker(redis_server):
+        wait_until(lambda: list(out.glob(f".tilecrew/{job.name}/*.0")), what="a part")
+        if paused:
+            tilecrew("pause", "--redis", redis_server.url, job.name)
+            wait_until(lambda: not claims(redis_server), what="the claims' end")
+        tilecrew("cancel", "--redis", redis_server.url, job.name)
+        job.wait()
+        wait_until(lambda: not claims(redis_server) and not (out / ".tilecrew" / job.name).exists(), what="no parts")
+    assert job.field("state") == "cancelled" and job.number("images_done") == 0
+
+
 def test_tasks_of_no_tile_and_damaged_records_harm_only_themselves(redis_server, worker, submit, tilecrew, slow_pictures,
                                                                    tmp_path):
     client = redis_server.client
