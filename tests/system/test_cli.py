@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import time
@@ -9,7 +10,7 @@ import time
 import numpy
 import pytest
 
-from conftest import make_image, read_image, run_redis, wait_until
+from conftest import ROOT, make_image, read_image, run_redis, wait_until
 from test_run import images_in
 
 COMMANDS = ["run", "submit", "watch", "status", "cancel", "pause", "resume", "dead", "workers", "ops", "audit",
@@ -349,3 +350,26 @@ def test_symlinks_out_of_the_root_are_refused_by_submit_too(at, photos, tmp_path
     done = at("submit", "--ops", "invert", photos, tmp_path / "out")
     assert done.status == 1 and "out.png: a symbolic link out of the input folder" in done.stderr
     assert job_of(at, done.stdout.strip())["images"] == 5
+
+
+# --- what scripts read
+
+
+def keys_of(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def test_every_key_of_json_is_documented(at, crew, tilecrew, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    job = json.loads(at("submit", "--json", "--ops", "invert", photos, tmp_path / "out").stdout)
+    at("watch", job["job"])
+    outputs = [json.dumps(job)] + [at(*words, "--json").stdout for words in (
+        ["status"], ["status", job["job"]], ["watch", job["job"]], ["pause", job["job"]], ["dead", "list"], ["audit"],
+        ["workers"], ["doctor"], ["dead", "discard", job["job"]])]
+    outputs += [tilecrew("ops", "--json").stdout,
+                tilecrew("run", "--json", "--ops", "invert", photos, tmp_path / "run").stdout]
+    documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "json.md").read_text(encoding="utf-8")))
+    for output in outputs:
+        assert keys_of(json.loads(output)) <= documented, output
