@@ -1,7 +1,10 @@
 #include "worker/cache.h"
 
 #include <errno.h>
+#include <ftw.h>
+#include <glob.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,4 +77,30 @@ char *cache_folder(const Config *config)
                     strerror(reason), spare != NULL ? spare : "none");
     free(path);
     return spare;
+}
+
+static int cache_remove(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    remove(path);
+    return 0;
+}
+
+void cache_discard(const char *folder)
+{
+    static const char *const ours[] = {"pocl", "*.kernel", "built-*"};
+    enum { FOLDERS_OPEN = 16 };
+
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        char *pattern = memory_format_text("%s/%s", folder, ours[i]);
+        glob_t found = {0};
+
+        if (glob(pattern, 0, NULL, &found) == 0)
+            for (size_t j = 0; j < found.gl_pathc; j++)
+                nftw(found.gl_pathv[j], cache_remove, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
+        globfree(&found);
+        free(pattern);
+    }
 }

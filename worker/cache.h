@@ -10,4 +10,8 @@
  * free(). NULL when there is no such folder at all. */
 char *cache_folder(const Config *config);
 
+/* cache_discard removes what is kept in the folder. A driver trusts what it finds in its own part
+ * of it, and crashes where a full disk or a power cut left half a file. */
+void cache_discard(const char *folder);
+
 #endif

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/cache.h"
 #include "worker/machine.h"
 
 enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 10000, LANE_NAME = 24 };
@@ -125,6 +126,23 @@ static void crew_note_driver_crash(Crew *crew, const LanePlace *place)
     crew_note_device_failure(crew);
 }
 
+/* A lane that opened its device and crashed or failed before it made anything may have been given a
+ * broken kernel. */
+static void crew_suspect_cache(Crew *crew, int lane, int status)
+{
+    const LaneSlot *slot = &crew->setup.board->slot[lane];
+    const bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
+    const bool failed = WIFEXITED(status) && WEXITSTATUS(status) == LANE_EXIT_DEVICE;
+
+    if (crew->cache_discarded || crew->setup.cache_dir == NULL || (!crashed && !failed) ||
+        !slot->opened || slot->tiles > crew->place[lane].tiles_at_start)
+        return;
+    crew->cache_discarded = true;
+    log_warning("built kernels discarded", "folder=%s reason=\"one may be broken\"",
+                crew->setup.cache_dir);
+    cache_discard(crew->setup.cache_dir);
+}
+
 static void crew_bury(Crew *crew, int lane, int status)
 {
     LanePlace *place = &crew->place[lane];
@@ -137,6 +155,7 @@ static void crew_bury(Crew *crew, int lane, int status)
     place->pid = 0;
     place->start_at_ms = now;
     crew->fence_suspected |= code == LANE_EXIT_FENCED;
+    crew_suspect_cache(crew, lane, status);
     if (code == LANE_EXIT_DEVICE)
         crew_note_device_failure(crew);
     if (crashed) {

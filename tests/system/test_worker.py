@@ -413,6 +413,18 @@ def test_a_kernel_cache_that_cannot_be_written_is_replaced(tilecrew, photos, tmp
     assert any((folder / f"tilecrew-cache-{os.geteuid()}").glob("*.kernel"))
 
 
+@pytest.mark.parametrize("length", [0, 50, 20000])
+def test_half_written_kernels_are_built_again(tilecrew, photos, tmp_path, length):
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for out in "whole", "again":
+        done = tilecrew("run", "--ops", "gaussian:sigma=2", photos, tmp_path / out, env=env)
+        assert done.status == 0, done.stderr
+        for path in (tmp_path / "cache").rglob("*"):
+            if path.is_file():
+                path.write_bytes(os.urandom(length) if length > 1000 else path.read_bytes()[:length])
+    assert_same_files(tmp_path / "whole", tmp_path / "again")
+
+
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_driver_that_crashes_ends_the_worker_and_says_what_to_do(tilecrew, photos, tmp_path, lanes):
     source, library = tmp_path / "driver.c", tmp_path / "driver.so"
