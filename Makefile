@@ -5,6 +5,11 @@ ifeq ($(SANITIZE),1)
 BUILD := build-sanitize
 SANITIZE_FLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
+# TEST_OPERATIONS=1: a build of its own that has the fault tests' operations too.
+ifeq ($(TEST_OPERATIONS),1)
+BUILD := build-test-operations
+TEST_KERNELS := $(sort $(wildcard tests/faults/kernels/*.cl))
+endif
 CC ?= gcc
 VERSION := 0.1.0
 ROOMS := base config queue image compute store aws
@@ -21,7 +26,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' $(1) $@;)
 
 # --- sources: every .c of a room belongs to the library; every .cl is an operation, every .lua a script
 ROOM_SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
-KERNELS := $(sort $(wildcard kernels/*.cl))
+KERNELS := $(sort $(wildcard kernels/*.cl)) $(TEST_KERNELS)
 SCRIPTS := $(sort $(wildcard queue/scripts/*.lua))
 PRELUDE := $(wildcard compute/*.cl)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
@@ -70,4 +75,4 @@ help: ## this list
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build build-sanitize
+	rm -rf build build-sanitize build-test-operations

@@ -19,7 +19,8 @@
 
 typedef struct Config {
     struct {
-        char *url;   /* redis.url: redis://[user:pass@]host[:port][/db], unix:/path[?db=N], ... */
+        char *url;   /* redis.url: redis://[user:pass@]host[:port][/db], unix:/path[?db=N],
+                        redis-sentinel://host[:port],.../MASTER[/db] */
         char *queue; /* redis.queue: name of the queue, default "default"; [A-Za-z0-9_.-]{1,64} */
         char *password_file; /* redis.password_file: read instead of a password in the URL; may be
                                 NULL */
@@ -49,6 +50,13 @@ typedef struct Config {
         int64_t sweep_ms;  /* monitor.sweep, 1s: how often fenced lists and delayed tiles are looked
                               at */
         int reclaim_batch; /* monitor.reclaim_batch, 256 tiles a script call */
+        int64_t
+            retry_blocked_ms;  /* monitor.retry_blocked, 30s: between two tries of blocked jobs */
+        int min_workers;       /* monitor.min_workers, 2: with fewer a backup is woken; 0 = never */
+        int64_t wake_after_ms; /* monitor.wake_after, 5s of too few */
+        int64_t wake_timeout_ms;     /* monitor.wake_timeout, 15s for a backup to be live */
+        int64_t stand_down_after_ms; /* monitor.stand_down_after, 30s of enough others */
+        char *wake_command;          /* monitor.wake_command: a program, or NULL */
     } monitor;
     struct {
         int64_t tile_pixels;      /* job.tile_pixels: images above this are cut, 32M */

@@ -21,8 +21,9 @@
 /* clang-format off */
 const ConfigKey config_keys[] = {
     {"redis", "url", KEY_URL, AT(redis.url), "redis://127.0.0.1:6379/0", 0, 0, {NULL},
-     "Where the queue lives: redis://[user:password@]host[:port][/db] or "
-     "unix:/path/to/socket[?db=N]. The variable TILECREW_REDIS and --redis come before it."},
+     "Where the queue lives: redis://[user:password@]host[:port][/db], "
+     "unix:/path/to/socket[?db=N], or redis-sentinel://[user:password@]host[:port],.../MASTER[/db], "
+     "whose hosts are sentinels. The variable TILECREW_REDIS and --redis come before it."},
     {"redis", "queue", KEY_NAME, AT(redis.queue), "default", 0, 0, {NULL},
      "Name of the queue: letters, digits, '_', '.', '-'. Several queues can share one Redis."},
     {"redis", "password_file", KEY_TEXT, AT(redis.password_file), NULL, 0, 0, {NULL},
@@ -64,6 +65,20 @@ const ConfigKey config_keys[] = {
      "How often retries that are due and dead workers' lists are looked at."},
     {"monitor", "reclaim_batch", KEY_INT, AT(monitor.reclaim_batch), "256", 1, 10000, {NULL},
      "Tiles moved by one call of a script, so that Redis never stalls on a large list."},
+    {"monitor", "retry_blocked", KEY_DURATION, AT(monitor.retry_blocked_ms), "30s", 100, DAY, {NULL},
+     "How often a job is tried again whose output, or Redis, is full or not writable."},
+    {"monitor", "min_workers", KEY_INT, AT(monitor.min_workers), "2", 0, 10000, {NULL},
+     "A backup worker is woken when fewer than this are alive for wake_after, or at once when none "
+     "is, whether there is work or not; 0 wakes nobody."},
+    {"monitor", "wake_after", KEY_DURATION, AT(monitor.wake_after_ms), "5s", 0, DAY, {NULL},
+     "How long there must be too few workers; so long a restart may take."},
+    {"monitor", "wake_timeout", KEY_DURATION, AT(monitor.wake_timeout_ms), "15s", 100, DAY, {NULL},
+     "A backup worker that was woken and is not live after this has failed, and the next one is woken."},
+    {"monitor", "stand_down_after", KEY_DURATION, AT(monitor.stand_down_after_ms), "30s", 0, 30 * DAY, {NULL},
+     "A woken backup worker stands by again when there are min_workers without it for this long."},
+    {"monitor", "wake_command", KEY_TEXT, AT(monitor.wake_command), NULL, 0, 0, {NULL},
+     "Program, by its path, that is run when workers are missing and no worker stands by: it gets "
+     "the event as JSON on standard input, and may start a machine. It is killed after wake_timeout."},
 
     {"job", "tile_pixels", KEY_COUNT, AT(job.tile_pixels), "32M", 4096, 100000000000, {NULL},
      "Images of more pixels are cut into tiles, which several lanes work on at once."},
@@ -169,13 +184,14 @@ static int store_check_name(const char *text, Error *error)
 
 static int store_check_url(const char *text, Error *error)
 {
-    static const char *const schemes[] = {"redis://", "unix:", "redis+unix:"};
+    static const char *const schemes[] = {"redis://", "unix:", "redis+unix:", "redis-sentinel://"};
 
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         if (strncmp(text, schemes[i], strlen(schemes[i])) == 0)
             return 0;
     return error_set(error, ERROR_CONFIG,
-                     "must be redis://[user:password@]host[:port][/db] or unix:/path[?db=N]");
+                     "must be redis://[user:password@]host[:port][/db], unix:/path[?db=N] or "
+                     "redis-sentinel://host[:port],.../MASTER");
 }
 
 static int store_text(const ConfigKey *key, char **target, const char *text, Error *error)

@@ -83,6 +83,8 @@ void liveness_look(Liveness *liveness, const QueueWorker *workers, size_t count,
         watch->beat = worker->beat;
         watch->fenced = fenced;
         watch->lanes = worker->lanes;
+        watch->state = worker->state;
+        watch->backup = worker->backup;
         watch->look = liveness->look;
     }
     liveness_drop_unlisted(liveness);

@@ -35,6 +35,8 @@ typedef enum LivenessVerdict {
 typedef struct Watch {
     char id[QUEUE_WORKER_ID];
     int lanes;
+    QueueWorkerState state;
+    bool backup;
     bool fenced;
     int64_t beat;
     int64_t

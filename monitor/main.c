@@ -22,12 +22,15 @@ static const Option options[] = {
     OPTION_TEXT("config", 'c', "FILE", Settings, config, "the configuration file"),
     OPTION_BOOL("check-config", 0, Settings, check_config,
                 "check the configuration and the command line, then exit"),
-    OPTION_KEY("redis", 'r', "URL", "redis.url",
-               "Redis: redis://[user:password@]host[:port][/db] or unix:/path"),
+    OPTION_KEY(
+        "redis", 'r', "URL", "redis.url",
+        "Redis: redis://[user:password@]host[:port][/db], unix:/path, or redis-sentinel://..."),
     OPTION_KEY("queue", 0, "NAME", "redis.queue", "the queue's name"),
     OPTION_KEY("dead-after", 0, "TIME", "monitor.dead_after",
                "silence after which a worker is fenced, such as 5s"),
     OPTION_KEY("sweep", 0, "TIME", "monitor.sweep", "time between two sweeps, such as 1s"),
+    OPTION_KEY("min-workers", 0, "N", "monitor.min_workers",
+               "wake a backup worker when fewer are alive; 0 wakes nobody"),
     OPTION_KEY("log-level", 0, "LEVEL", "log.level", "debug, info, warning or error"),
     OPTION_KEY("log-format", 0, "FORMAT", "log.format", "text or json"),
     OPTION_END};

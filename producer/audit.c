@@ -9,7 +9,7 @@
 
 static bool audit_holds(const QueueAudit *row)
 {
-    return row->missing == 0 && row->doubled == 0 &&
+    return row->missing == 0 && row->doubled == 0 && row->miscounted == 0 &&
            row->listed + row->ready + row->processing + row->delayed + row->dead + row->done +
                    row->dropped ==
                row->total;
@@ -17,16 +17,17 @@ static bool audit_holds(const QueueAudit *row)
 
 static void audit_print(const QueueAudit *rows, size_t count)
 {
-    static const char *const headings[] = {"JOB",      ">TOTAL",   ">WAITING", ">READY",
-                                           ">CLAIMED", ">DELAYED", ">DEAD",    ">DONE",
-                                           ">DROPPED", ">MISSING", ">DOUBLED", "VERDICT"};
+    static const char *const headings[] = {
+        "JOB",   ">TOTAL",   ">WAITING", ">READY",   ">CLAIMED",    ">DELAYED", ">DEAD",
+        ">DONE", ">DROPPED", ">MISSING", ">DOUBLED", ">MISCOUNTED", "VERDICT"};
     Table table;
 
     table_begin(&table, headings, sizeof headings / sizeof headings[0]);
     for (size_t i = 0; i < count; i++) {
-        const int64_t numbers[] = {
-            rows[i].total, rows[i].listed, rows[i].ready,   rows[i].processing, rows[i].delayed,
-            rows[i].dead,  rows[i].done,   rows[i].dropped, rows[i].missing,    rows[i].doubled};
+        const int64_t numbers[] = {rows[i].total,      rows[i].listed,    rows[i].ready,
+                                   rows[i].processing, rows[i].delayed,   rows[i].dead,
+                                   rows[i].done,       rows[i].dropped,   rows[i].missing,
+                                   rows[i].doubled,    rows[i].miscounted};
 
         table_add(&table, "%s", rows[i].job);
         for (size_t j = 0; j < sizeof numbers / sizeof numbers[0]; j++)
@@ -43,13 +44,14 @@ static void audit_print_json(const QueueAudit *rows, size_t count, int64_t repai
     for (size_t i = 0; i < count; i++)
         json_array_append_new(
             list,
-            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "job",
+            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "job",
                       rows[i].job, "total", (json_int_t)rows[i].total, "waiting",
                       (json_int_t)rows[i].listed, "ready", (json_int_t)rows[i].ready, "processing",
                       (json_int_t)rows[i].processing, "delayed", (json_int_t)rows[i].delayed,
                       "dead", (json_int_t)rows[i].dead, "done", (json_int_t)rows[i].done, "dropped",
                       (json_int_t)rows[i].dropped, "missing", (json_int_t)rows[i].missing,
-                      "doubled", (json_int_t)rows[i].doubled, "conserved", audit_holds(&rows[i])));
+                      "doubled", (json_int_t)rows[i].doubled, "miscounted",
+                      (json_int_t)rows[i].miscounted, "conserved", audit_holds(&rows[i])));
     report_print_json(json_pack("{s:b, s:I, s:o}", "conserved", holds, "repaired",
                                 (json_int_t)repaired, "jobs", list));
 }

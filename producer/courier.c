@@ -27,6 +27,10 @@ struct Courier {
     size_t room;
     int64_t left;
     int64_t weight; /* of all that are on their way */
+    struct {
+        int64_t number; /* of the image in hand; -1: none */
+        bool failed, written;
+    } hand;
 };
 
 Courier *courier_open(Queue *queue, const char *job, const CourierOptions *options, Error *error)
@@ -36,6 +40,7 @@ Courier *courier_open(Queue *queue, const char *job, const CourierOptions *optio
     courier->queue = queue;
     courier->job = job;
     courier->options = *options;
+    courier->hand.number = -1;
     courier->store = store_open_file(options->output, job, options->sync, error);
     if (courier->store == NULL) {
         free(courier);
@@ -161,32 +166,6 @@ static int courier_write(Courier *courier, int64_t number, const void *bytes, si
     return sink->finish(sink, error);
 }
 
-static int courier_take(Courier *courier, int64_t number, bool failed, Error *error)
-{
-    char name[BLOB_NAME];
-    void *bytes = NULL;
-    size_t length = 0;
-    int status = 0;
-
-    snprintf(name, sizeof name, "result:%" PRId64, number);
-    if (!failed) {
-        status = queue_get_blob(courier->queue, courier->job, name, &bytes, &length, error);
-        if (status == 0 && bytes == NULL)
-            status = error_set(error, ERROR_STORE,
-                               "the result of '%s' is gone from Redis: run the same command again",
-                               courier->parcels[number].result);
-        if (status == 0)
-            status = courier_write(courier, number, bytes, length, error);
-        free(bytes);
-    }
-    if (status == 0)
-        status = queue_delete_blob(courier->queue, courier->job, name, error);
-    snprintf(name, sizeof name, "source:%" PRId64, number);
-    if (status == 0)
-        status = queue_delete_blob(courier->queue, courier->job, name, error);
-    return status;
-}
-
 static void courier_forget(Courier *courier, int64_t number)
 {
     Parcel *parcel = &courier->parcels[number];
@@ -197,25 +176,97 @@ static void courier_forget(Courier *courier, int64_t number)
     *parcel = (Parcel){0};
 }
 
+static int courier_fetch(Courier *courier, int64_t number, const char *name, Error *error)
+{
+    void *bytes = NULL;
+    size_t length = 0;
+    int status = queue_get_blob(courier->queue, courier->job, name, &bytes, &length, error);
+
+    if (status == 0 && bytes == NULL)
+        status = error_set(error, ERROR_STORE,
+                           "the result of '%s' is gone from Redis: run the same command again",
+                           courier->parcels[number].result);
+    if (status == 0)
+        status = courier_write(courier, number, bytes, length, error);
+    free(bytes);
+    return status;
+}
+
+/* Ends with the image in hand: its result is written, then both of its blobs go at one moment. */
+static int courier_take(Courier *courier, Error *error)
+{
+    const int64_t number = courier->hand.number;
+    const bool known = (size_t)number < courier->room && courier->parcels[number].result != NULL;
+    char result[BLOB_NAME], source[BLOB_NAME];
+
+    snprintf(result, sizeof result, "result:%" PRId64, number);
+    snprintf(source, sizeof source, "source:%" PRId64, number);
+    if (known && !courier->hand.failed && !courier->hand.written) {
+        if (courier_fetch(courier, number, result, error) != 0)
+            return -1;
+        courier->hand.written = true;
+    }
+    if (queue_delete_blobs(courier->queue, courier->job, result, source, error) != 0)
+        return -1;
+    if (known)
+        courier_forget(courier, number);
+    courier->hand.number = -1;
+    return 0;
+}
+
 int courier_collect(Courier *courier, int64_t wait_ms, Error *error)
 {
     int collected = 0;
 
     while (courier->left > 0 && collected < COLLECT_MOST) {
-        int64_t number = -1;
-        bool failed;
-
-        if (queue_next_finished(courier->queue, courier->job, collected == 0 ? wait_ms : 0, &number,
-                                &failed, error) != 0)
-            return -1;
-        if (number < 0)
+        if (courier->hand.number < 0) {
+            courier->hand.written = false;
+            if (queue_next_finished(courier->queue, courier->job, collected == 0 ? wait_ms : 0,
+                                    &courier->hand.number, &courier->hand.failed, error) != 0) {
+                courier->hand.number = -1;
+                return -1;
+            }
+        }
+        if (courier->hand.number < 0)
             break;
-        if ((size_t)number >= courier->room || courier->parcels[number].result == NULL)
-            continue; /* told twice */
-        if (courier_take(courier, number, failed, error) != 0)
+        if (courier_take(courier, error) != 0) /* told twice: what is there again is deleted */
             return -1;
-        courier_forget(courier, number);
         collected++;
     }
     return collected;
+}
+
+/* --- after another courier */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool courier_has_blob(char *const *names, size_t count, const char *kind, int64_t number)
+{
+    char name[BLOB_NAME];
+    const char *key = name;
+
+    snprintf(name, sizeof name, "%s:%" PRId64, kind, number);
+    return count > 0 && bsearch(&key, names, count, sizeof *names, compare_names) != NULL;
+}
+
+int courier_expect(Courier *courier, const QueueImage *images, size_t count, Error *error)
+{
+    char **names;
+    size_t blobs;
+
+    if (queue_list_blobs(courier->queue, courier->job, &names, &blobs, error) != 0)
+        return -1;
+    if (blobs > 0)
+        qsort(names, blobs, sizeof *names, compare_names);
+    for (size_t i = 0; i < count; i++)
+        if (courier_has_blob(names, blobs, "source", images[i].number) ||
+            courier_has_blob(names, blobs, "result", images[i].number))
+            courier_note(courier, &images[i]);
+    for (size_t i = 0; i < blobs; i++)
+        free(names[i]);
+    free(names);
+    return 0;
 }

@@ -33,8 +33,12 @@ bool courier_has_room(const Courier *courier, const QueueImage *image);
  * then fails at the worker, with its reason. */
 int courier_send(Courier *courier, const QueueImage *image, Error *error);
 
+/* courier_expect tells of images that an earlier courier of the job has sent: those whose bytes are
+ * still in Redis are on their way. */
+int courier_expect(Courier *courier, const QueueImage *images, size_t count, Error *error);
+
 /* courier_collect takes results that are finished, waiting up to wait_ms for the first. Returns how
- * many images ended, or -1. */
+ * many images ended, or -1: the next call goes on with the image at which this one failed. */
 int courier_collect(Courier *courier, int64_t wait_ms, Error *error);
 int64_t courier_left(const Courier *courier); /* images sent and not collected */
 

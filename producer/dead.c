@@ -12,7 +12,8 @@ enum { DEAD_MOST = 100000 };
 
 typedef struct DeadAction {
     const char *name;
-    int (*change)(Queue *queue, const char *job, int64_t *count, Error *error); /* NULL: lists */
+    /* NULL: lists */
+    int (*change)(Queue *queue, const QueueDeadFilter *filter, int64_t *count, Error *error);
     const char *done;
 } DeadAction;
 
@@ -59,12 +60,12 @@ static void dead_print(const QueueDead *dead, size_t count)
     table_print(&table, stdout);
 }
 
-static int dead_list(const Session *session, const char *job, Error *error)
+static int dead_list(const Session *session, const QueueDeadFilter *filter, Error *error)
 {
     QueueDead *dead;
     size_t count;
 
-    if (queue_list_dead(session->queue, job, DEAD_MOST, &dead, &count, error) != 0)
+    if (queue_list_dead(session->queue, filter, DEAD_MOST, &dead, &count, error) != 0)
         return -1;
     if (session->settings->json)
         report_print_json(json_pack("{s:o}", "dead", report_dead_json(dead, count)));
@@ -76,12 +77,12 @@ static int dead_list(const Session *session, const char *job, Error *error)
     return 0;
 }
 
-static int dead_change(const Session *session, const char *job, const DeadAction *action,
-                       Error *error)
+static int dead_change(const Session *session, const QueueDeadFilter *filter,
+                       const DeadAction *action, Error *error)
 {
     int64_t count;
 
-    if (action->change(session->queue, job, &count, error) != 0)
+    if (action->change(session->queue, filter, &count, error) != 0)
         return -1;
     if (session->settings->json)
         report_print_json(
@@ -94,14 +95,15 @@ static int dead_change(const Session *session, const char *job, const DeadAction
 int command_dead(void *settings, const CommandLine *line, Error *error)
 {
     const DeadAction *action = dead_find_action(line->operands[0], error);
-    const char *job = line->operand_count > 1 ? line->operands[1] : NULL;
+    const QueueDeadFilter filter = {.job = line->operand_count > 1 ? line->operands[1] : NULL,
+                                    .reason = ((const Settings *)settings)->reason};
     Session session;
     int status;
 
     if (action == NULL || session_start(&session, settings, line, error) != 0)
         return -1;
-    status = action->change == NULL ? dead_list(&session, job, error)
-                                    : dead_change(&session, job, action, error);
+    status = action->change == NULL ? dead_list(&session, &filter, error)
+                                    : dead_change(&session, &filter, action, error);
     session_close(&session);
     return status;
 }

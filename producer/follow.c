@@ -13,6 +13,7 @@ enum {
     OUTAGE_FIRST_MS = 100,
     OUTAGE_MOST_MS = 2000,
     COLLECT_WAIT_MS = 50,
+    TEND_MS = 1000,
     FAILURES_MOST = 100000,
 };
 
@@ -61,6 +62,11 @@ static int follow_read(Follow *follow, Error *error)
         progress_note(follow->progress, "Redis answers again");
     follow->attempt = 0;
     follow_show(follow, &job);
+    if (report_job_is_stuck(&job) && !report_job_is_stuck(&follow->now))
+        progress_note(follow->progress,
+                      "the producer of job %s is gone before all images were in: its command given "
+                      "again goes on, 'tilecrew cancel %s' drops it",
+                      follow->job, follow->job);
     blocked = job.state == JOB_BLOCKED && follow->now.state != JOB_BLOCKED;
     queue_free_job(&follow->now);
     follow->now = job;
@@ -73,14 +79,80 @@ static int follow_read(Follow *follow, Error *error)
     return 0;
 }
 
-/* follow_forgive turns an outage into a wait, for those who are patient. */
-static int follow_forgive(Follow *follow, Error *error)
+/* --- what passes by itself */
+
+int follow_endure(Follow *follow, Error *error)
 {
-    if (!follow->patient || error->kind != ERROR_REDIS)
+    const bool outage = error->kind == ERROR_REDIS;
+    int *attempt = outage ? &follow->attempt : &follow->full;
+
+    if (!follow->patient || (!outage && error->kind != ERROR_FULL))
         return -1;
-    if (follow->attempt == 0)
-        progress_note(follow->progress, "%s; trying again until it answers", error->message);
-    clock_sleep_ms(clock_backoff_ms(follow->attempt++, OUTAGE_FIRST_MS, OUTAGE_MOST_MS));
+    if (*attempt == 0)
+        progress_note(follow->progress, "%s; trying again until %s", error->message,
+                      outage ? "it answers" : "there is room");
+    clock_sleep_ms(clock_backoff_ms((*attempt)++, OUTAGE_FIRST_MS, OUTAGE_MOST_MS));
+    if (interrupt_count() > 0)
+        return error_set(error, ERROR_CANCELLED, "interrupted");
+    return 0;
+}
+
+void follow_note_success(Follow *follow)
+{
+    Error ignored;
+
+    if (follow->full == 0)
+        return;
+    follow->full = 0;
+    progress_note(follow->progress, "there is room again");
+    if (follow->now.state == JOB_BLOCKED) /* the monitor does so too, later */
+        queue_resume_job(follow->queue, follow->job, &ignored);
+}
+
+int follow_collect(Follow *follow, int64_t wait_ms, Error *error)
+{
+    int collected = courier_collect(follow->courier, wait_ms, error);
+    Error ignored;
+
+    if (collected > 0)
+        follow_note_success(follow);
+    if (collected < 0 && error->kind == ERROR_FULL)
+        queue_block_job(follow->queue, follow->job, error->message, &ignored);
+    return collected;
+}
+
+void follow_check_gone(Follow *follow, Error *error)
+{
+    QueueJob job;
+    Error why;
+
+    if (error->kind != ERROR_USAGE)
+        return;
+    if (queue_read_job(follow->queue, follow->job, &job, &why) == 0)
+        queue_free_job(&job);
+    else if (why.kind == ERROR_USAGE)
+        error_set(
+            error, ERROR_STORE,
+            "job %s is gone: Redis at %s knows nothing of it any more (was it started without "
+            "its data?); submit it again, what has its result is not done again",
+            follow->job, queue_display_url(follow->queue));
+}
+
+/* --- looking */
+
+static int follow_tend(Follow *follow, Error *error)
+{
+    const int64_t now = clock_monotonic_ms();
+    bool ours;
+
+    if (follow->producer == NULL || now - follow->tended_ms < TEND_MS)
+        return 0;
+    follow->tended_ms = now;
+    if (queue_tend_job(follow->queue, follow->job, follow->producer, &ours, error) != 0)
+        return -1;
+    if (!ours)
+        return error_set(error, ERROR_USAGE,
+                         "job %s was taken over by another submission of the same", follow->job);
     return 0;
 }
 
@@ -92,7 +164,9 @@ int follow_look(Follow *follow, Error *error)
         return 0;
     if (follow->servers != NULL && servers_check(follow->servers, error) != 0)
         return -1;
-    return follow_read(follow, error) == 0 ? 0 : follow_forgive(follow, error);
+    return follow_tend(follow, error) == 0 && follow_read(follow, error) == 0
+               ? 0
+               : follow_endure(follow, error);
 }
 
 static bool follow_has_ended(const Follow *follow)
@@ -113,7 +187,7 @@ static int follow_wait(Follow *follow, Error *error)
     int got;
 
     if (follow->courier != NULL) {
-        int collected = courier_collect(follow->courier, COLLECT_WAIT_MS, error);
+        int collected = follow_collect(follow, COLLECT_WAIT_MS, error);
 
         if (follow->now.state == JOB_DONE && collected == 0)
             follow->looked_ms = 0;
@@ -133,7 +207,7 @@ int follow_until_end(Follow *follow, Error *error)
             return -1;
         if (follow_has_ended(follow))
             return 0;
-        if (follow_wait(follow, error) != 0 && follow_forgive(follow, error) != 0)
+        if (follow_wait(follow, error) != 0 && follow_endure(follow, error) != 0)
             return -1;
     }
 }
@@ -145,7 +219,8 @@ int64_t follow_report(const Follow *follow, Error *error)
     size_t count;
     size_t images;
 
-    if (queue_list_dead(follow->queue, follow->job, FAILURES_MOST, &dead, &count, error) != 0)
+    if (queue_list_dead(follow->queue, &(QueueDeadFilter){.job = follow->job}, FAILURES_MOST, &dead,
+                        &count, error) != 0)
         return -1;
     report_name_failures(follow->queue, (const char *const *)job->roots, job->root_count, dead,
                          count);

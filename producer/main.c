@@ -15,8 +15,9 @@
 /* --- options, in groups that commands share */
 
 static const Option where_options[] = {
-    OPTION_KEY("redis", 'r', "URL", "redis.url",
-               "Redis: redis://[user:password@]host[:port][/db] or unix:/path"),
+    OPTION_KEY(
+        "redis", 'r', "URL", "redis.url",
+        "Redis: redis://[user:password@]host[:port][/db], unix:/path, or redis-sentinel://..."),
     OPTION_KEY("queue", 0, "NAME", "redis.queue", "the queue's name"),
     OPTION_TEXT("config", 'c', "FILE", Settings, config, "the configuration file"), OPTION_END};
 
@@ -58,9 +59,16 @@ static const Option submit_options[] = {
 static const Option watch_options[] = {
     OPTION_BOOL("quiet", 'q', Settings, quiet, "no progress, only the outcome"), OPTION_END};
 
+static const Option dead_options[] = {
+    OPTION_TEXT("reason", 0, "TEXT", Settings, reason, "only tiles whose reason has TEXT in it"),
+    OPTION_END};
+
 static const Option audit_options[] = {
     OPTION_BOOL("repair", 0, Settings, repair, "issue tiles again that are found nowhere"),
     OPTION_END};
+
+static const Option workers_options[] = {
+    OPTION_BOOL("wait", 0, Settings, wait, "drain: return when they have left"), OPTION_END};
 
 static const Option doctor_options[] = {
     OPTION_KEY("device", 'd', "NAME", "worker.device",
@@ -134,14 +142,19 @@ static const Command commands[] = {
     {.name = "tilecrew dead",
      .synopsis = "list|retry|discard [JOB]",
      .summary = "list tiles that were given up, try them again, or drop them",
-     .options = {json_options, where_options},
+     .text = "Without JOB, those of all jobs.",
+     .options = {dead_options, json_options, where_options},
      .least_operands = 1,
      .most_operands = 2,
      .run = command_dead},
     {.name = "tilecrew workers",
-     .synopsis = "",
-     .summary = "show the workers of a queue",
-     .options = {json_options, where_options},
+     .synopsis = "[drain [--wait] ID...]",
+     .summary = "show the workers of a queue, or let some finish and leave",
+     .text = "drain: the workers finish their tiles in hand and leave; nothing is done twice. A "
+             "part of\n"
+             "an ID will do if no other begins so. Start the new one first, and no time is lost.",
+     .options = {workers_options, json_options, where_options},
+     .most_operands = OPTIONS_ANY,
      .run = command_workers},
     {.name = "tilecrew ops",
      .synopsis = "[NAME]",

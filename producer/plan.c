@@ -297,15 +297,35 @@ static int compare_images(const void *a, const void *b)
     return one->number < other->number ? -1 : one->number > other->number;
 }
 
+static void plan_count(Planner *planner, const QueueImage *image)
+{
+    planner->counts.images++;
+    planner->counts.bytes += (int64_t)image->bytes;
+    planner->counts.pixels += image->width * image->height;
+}
+
 static void plan_number(Planner *planner, QueueImage *images, size_t count)
 {
     if (count > 0)
         qsort(images, count, sizeof *images, compare_images);
     for (size_t i = 0; i < count; i++) {
-        images[i].number = planner->counts.images++;
-        planner->counts.bytes += (int64_t)images[i].bytes;
-        planner->counts.pixels += images[i].width * images[i].height;
+        images[i].number = planner->counts.images;
+        plan_count(planner, &images[i]);
     }
+}
+
+void planner_know(Planner *planner, const QueueImage *image)
+{
+    int root_count;
+    const char *const *roots = walk_roots(planner->walk, &root_count);
+    char *source;
+
+    plan_count(planner, image);
+    if (image->root < 0 || image->root >= root_count)
+        return;
+    source = plan_join(roots[image->root], image->path);
+    names_add(&planner->results, image->result, source);
+    free(source);
 }
 
 int planner_take(Planner *planner, size_t most, int64_t limit_ms, QueueImage **images,

@@ -44,6 +44,10 @@ Planner *planner_open(Walk *walk, const PlannerOptions *options);
 void planner_close(Planner *planner); /* takes NULL */
 const PlannerCounts *planner_counts(const Planner *planner);
 
+/* planner_know tells of an image that the job has already, in the order of numbers, before the
+ * first planner_take: it is counted and not given again. */
+void planner_know(Planner *planner, const QueueImage *image);
+
 /* planner_take gives the next images in *images (free each with queue_free_image, and the array),
  * largest first, numbered on from the last call: until `most` are found, `limit_ms` have passed, or
  * the walk ends. *count may be 0 before that. *more false: it has ended. ERROR_USAGE when two

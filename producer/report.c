@@ -327,6 +327,12 @@ const char *report_job_progress(char text[REPORT_NUMBER], const QueueJob *job)
     return text;
 }
 
+bool report_job_is_stuck(const QueueJob *job)
+{
+    return !job->sealed && job->state != JOB_CANCELLED && job->state != JOB_DONE &&
+           job->producer != NULL && job->producer[0] != '\0' && job->silent_ms > REPORT_GONE_MS;
+}
+
 json_t *report_job_json(const QueueJob *job)
 {
     json_t *roots = json_array();
@@ -350,6 +356,7 @@ json_t *report_job_json(const QueueJob *job)
                   "pixels", (json_int_t)job->pixels, "pixels_done", (json_int_t)job->pixels_done,
                   "bytes_written", (json_int_t)job->bytes_done, "retried", (json_int_t)job->retried,
                   "fenced", (json_int_t)job->fenced));
+    json_object_set_new(value, "producer_gone", json_boolean(report_job_is_stuck(job)));
     json_object_update_new(
         value, json_pack("{s:I, s:I, s:I}", "created_ms", (json_int_t)job->created_ms, "started_ms",
                          (json_int_t)job->started_ms, "finished_ms", (json_int_t)job->finished_ms));

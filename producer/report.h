@@ -49,6 +49,10 @@ void report_name_failures(Queue *queue, const char *const *roots, int root_count
                           size_t count);
 
 json_t *report_job_json(const QueueJob *job);
+/* report_job_is_stuck: not all images are in, and the producer has given no sign of life for long.
+ */
+enum { REPORT_GONE_MS = 10000 };
+bool report_job_is_stuck(const QueueJob *job);
 json_t *report_dead_json(const QueueDead *dead, size_t count);
 void report_print_json(json_t *value); /* to standard output, indented; releases it */
 

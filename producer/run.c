@@ -121,8 +121,8 @@ static int run_report(Run *run, Error *error)
     size_t count = 0;
 
     if (run->follow.now.images_failed > 0 &&
-        queue_list_dead(run->session.queue, run->submission.job, FAILURES_MOST, &dead, &count,
-                        error) != 0)
+        queue_list_dead(run->session.queue, &(QueueDeadFilter){.job = run->submission.job},
+                        FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
     submission_name_failures(&run->submission, run->session.queue, dead, count);
     submission_say_skipped(&run->submission, run->follow.progress);

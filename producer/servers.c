@@ -383,6 +383,8 @@ static int servers_start_worker(Servers *servers, ServerKind kind, const char *c
     add_argument(&list, servers->url);
     add_argument(&list, "--log-level");
     add_argument(&list, "warning");
+    if (kind == SERVER_MONITOR) /* monitor.wake_command is not for a queue of one's own */
+        add_argument(&list, "--min-workers=0");
     if (config_file != NULL) {
         add_argument(&list, "--config");
         add_argument(&list, config_file);

@@ -14,6 +14,7 @@ typedef struct Settings {
     const char *config;
     const char *ops;
     const char *store;
+    const char *reason; /* a part of it */
     int priority;
     bool json;
     bool force;

@@ -16,7 +16,8 @@ static void status_add_row(Table *table, const QueueJob *job)
     char progress[REPORT_NUMBER], megapixels[REPORT_NUMBER], age[REPORT_NUMBER];
 
     table_add(table, "%s", job->id);
-    table_add(table, "%s", queue_job_state_name(job->state));
+    table_add(table, "%s%s", queue_job_state_name(job->state),
+              report_job_is_stuck(job) ? " (producer gone)" : "");
     table_add(table, "%.0f %%", report_job_percent(job));
     table_add(table, "%s", report_job_progress(progress, job));
     table_add(table, "%" PRId64, job->images_failed);
@@ -100,6 +101,17 @@ static void status_print_times(const QueueJob *job)
                report_duration(duration, job->finished_ms - job->created_ms));
 }
 
+/* What to do about a job whose producer died before all images were in. */
+static void status_print_stuck(const QueueJob *job)
+{
+    char age[REPORT_NUMBER];
+
+    if (report_job_is_stuck(job))
+        printf("incomplete  its producer %s gave no sign for %s: the same command again goes on, "
+               "'tilecrew cancel %s' drops it\n",
+               job->producer, report_duration(age, job->silent_ms), job->id);
+}
+
 static void status_print_job(const QueueJob *job)
 {
     char progress[REPORT_NUMBER], done[REPORT_NUMBER], all[REPORT_NUMBER], bytes[REPORT_NUMBER];
@@ -122,6 +134,7 @@ static void status_print_job(const QueueJob *job)
            " late commits refused; priority %d\n",
            job->left, job->tiles, job->retried, job->fenced, job->priority);
     status_print_times(job);
+    status_print_stuck(job);
 }
 
 static void status_print_failure(const char *label, const QueueDead *dead)
@@ -144,7 +157,8 @@ static int status_of_job(Session *session, Error *error)
     if (session_find_job(session, 0, id, error) != 0 ||
         queue_read_job(session->queue, id, &job, error) != 0)
         return -1;
-    if (queue_list_dead(session->queue, id, DEAD_MOST, &dead, &count, error) != 0) {
+    if (queue_list_dead(session->queue, &(QueueDeadFilter){.job = id}, DEAD_MOST, &dead, &count,
+                        error) != 0) {
         queue_free_job(&job);
         return -1;
     }

@@ -49,7 +49,9 @@ static int submission_open_walk(Submission *submission, Error *error)
     return 0;
 }
 
-static int submission_open_planner(Submission *submission, Error *error)
+/* What is known already comes from a job that is taken up again. */
+static int submission_open_planner(Submission *submission, const QueueImage *known, size_t count,
+                                   Error *error)
 {
     const Config *config = &submission->session->config;
     RecordSettings settings = {.pipeline = pipeline_text(submission->pipeline),
@@ -74,6 +76,8 @@ static int submission_open_planner(Submission *submission, Error *error)
                         error) != 0)
         return -1;
     submission->planner = planner_open(submission->walk, &options);
+    for (size_t i = 0; i < count; i++)
+        planner_know(submission->planner, &known[i]);
     return planner_take(submission->planner, BATCH_MOST, FIRST_BATCH_MS, &submission->images,
                         &submission->image_count, &submission->more, error);
 }
@@ -91,7 +95,7 @@ int submission_open(Submission *submission, const Session *session, Error *error
     if (submission->pipeline == NULL)
         return -1;
     if (submission_open_walk(submission, error) == 0 &&
-        submission_open_planner(submission, error) == 0)
+        submission_open_planner(submission, NULL, 0, error) == 0)
         return 0;
     submission_close(submission);
     return -1;
@@ -120,7 +124,28 @@ void submission_close(Submission *submission)
     walk_close(submission->walk);
     pipeline_free(submission->pipeline);
     free(submission->output);
+    free(submission->fingerprint);
     *submission = (Submission){0};
+}
+
+int submission_plan_anew(Submission *submission, const QueueImage *stored, size_t count,
+                         Error *error)
+{
+    const RecordState record = submission->record;
+    int status;
+
+    submission_free_images(submission);
+    planner_close(submission->planner);
+    walk_close(submission->walk);
+    free(submission->output);
+    submission->planner = NULL;
+    submission->walk = NULL;
+    submission->output = NULL;
+    status = submission_open_walk(submission, error);
+    if (status == 0)
+        status = submission_open_planner(submission, stored, count, error);
+    submission->record = record;
+    return status;
 }
 
 bool submission_is_empty(const Submission *submission)
@@ -130,7 +155,7 @@ bool submission_is_empty(const Submission *submission)
 
 /* --- the job */
 
-static char *submission_owner(void)
+char *submission_owner(void)
 {
     char host[HOST_NAME] = "localhost";
     const struct passwd *user = getpwuid(geteuid());
@@ -161,6 +186,8 @@ int submission_create_job(Submission *submission, Queue *queue, Error *error)
 
     spec.roots = walk_roots(submission->walk, &spec.root_count);
     spec.owner = owner;
+    spec.fingerprint = submission->fingerprint;
+    spec.producer = submission->producer[0] != '\0' ? submission->producer : NULL;
     status = queue_create_job(queue, &spec, submission->job, error);
     free(owner);
     return status;
@@ -185,9 +212,26 @@ int submission_open_courier(const Submission *submission, Follow *follow, Error 
 static int submission_add(const Submission *submission, Follow *follow, QueueImage *images,
                           size_t count, Error *error)
 {
-    if (count > 0 && queue_add_images(follow->queue, submission->job, images, count, error) != 0)
-        return -1;
+    while (count > 0 && queue_add_images(follow->queue, submission->job, images, count, error) != 0)
+        if (follow_endure(follow, error) != 0)
+            return -1;
+    if (count > 0)
+        follow_note_success(follow);
     return follow_look(follow, error);
+}
+
+/* Where Redis is full, collecting makes room. */
+static int submission_send_one(Follow *follow, const QueueImage *image, Error *error)
+{
+    while (courier_send(follow->courier, image, error) != 0) {
+        const bool full = error->kind == ERROR_FULL;
+
+        if (follow_endure(follow, error) != 0 ||
+            (full && follow_collect(follow, 0, error) < 0 && follow_endure(follow, error) != 0))
+            return -1;
+    }
+    follow_note_success(follow);
+    return 0;
 }
 
 /* submission_send is submission_add by way of the courier, who waits for room: an image's bytes are
@@ -200,11 +244,11 @@ static int submission_send(const Submission *submission, Follow *follow, QueueIm
     for (size_t i = 0; i < count; i++) {
         while (!courier_has_room(follow->courier, &images[i])) {
             if (submission_add(submission, follow, images + added, i - added, error) != 0 ||
-                courier_collect(follow->courier, BATCH_MS, error) < 0)
+                (follow_collect(follow, BATCH_MS, error) < 0 && follow_endure(follow, error) != 0))
                 return -1;
             added = i;
         }
-        if (courier_send(follow->courier, &images[i], error) != 0)
+        if (submission_send_one(follow, &images[i], error) != 0)
             return -1;
         if (i + 1 - added >= SEND_BATCH) {
             if (submission_add(submission, follow, images + added, i + 1 - added, error) != 0)
@@ -213,6 +257,15 @@ static int submission_send(const Submission *submission, Follow *follow, QueueIm
         }
     }
     return submission_add(submission, follow, images + added, count - added, error);
+}
+
+static int submission_seal(Submission *submission, Follow *follow, Error *error)
+{
+    while (queue_seal_job(follow->queue, submission->job, error) != 0)
+        if (follow_endure(follow, error) != 0)
+            return -1;
+    submission->sealed = true;
+    return 0;
 }
 
 int submission_push(Submission *submission, Follow *follow, Error *error)
@@ -230,7 +283,7 @@ int submission_push(Submission *submission, Follow *follow, Error *error)
         if (status != 0)
             return -1;
         if (!submission->more)
-            return queue_seal_job(follow->queue, submission->job, error);
+            return submission_seal(submission, follow, error);
         if (planner_take(submission->planner, BATCH_MOST, BATCH_MS, &submission->images,
                          &submission->image_count, &submission->more, error) != 0)
             return -1;

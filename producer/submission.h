@@ -19,8 +19,11 @@ typedef struct Submission {
     RecordState record;
     QueueImage *images; /* planned and not yet pushed */
     size_t image_count;
-    bool more;              /* files are still to be looked at */
-    char job[QUEUE_JOB_ID]; /* "" before submission_create_job */
+    bool more;                      /* files are still to be looked at */
+    char job[QUEUE_JOB_ID];         /* "" before submission_create_job */
+    char producer[QUEUE_WORKER_ID]; /* who we are */
+    char *fingerprint;              /* of everything that makes a submission the same as another */
+    bool sealed;                    /* all images are in the job */
 } Submission;
 
 /* submission_open checks everything on the command line (operands: IN... OUT) and plans the first
@@ -29,7 +32,13 @@ int submission_open(Submission *submission, const Session *session, Error *error
 void submission_close(Submission *submission);
 bool submission_is_empty(const Submission *submission); /* nothing to do */
 
+char *submission_owner(void); /* "user@host"; free() */
 int submission_create_job(Submission *submission, Queue *queue, Error *error);
+
+/* submission_plan_anew begins planning again, without what the job has already (see
+ * producer/resume.h): `stored` of it, in order. */
+int submission_plan_anew(Submission *submission, const QueueImage *stored, size_t count,
+                         Error *error);
 
 /* submission_push plans and pushes all of it, following on the way, and seals the job. */
 int submission_push(Submission *submission, Follow *follow, Error *error);

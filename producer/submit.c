@@ -8,13 +8,14 @@
 #include "producer/commands.h"
 #include "producer/interrupt.h"
 #include "producer/report.h"
+#include "producer/resume.h"
 #include "producer/submission.h"
 
 typedef struct Submit {
     Session session;
     Submission submission;
     Follow follow;
-    bool sealed; /* all tiles are in */
+    bool resumed; /* the job was begun by an earlier submission */
 } Submit;
 
 static void submit_say_job(const Submit *submit)
@@ -32,20 +33,38 @@ static void submit_say_job(const Submit *submit)
     fflush(stdout);
 }
 
-/* submit_stopped says what became of the job. */
-static int submit_stopped(const Submit *submit, Error *error)
+/* Whether the job is ours to cancel: not when another submission has taken it over. */
+static bool submit_owns_job(const Submit *submit)
+{
+    const Submission *submission = &submit->submission;
+    Error ignored;
+    bool ours;
+
+    return queue_tend_job(submit->session.queue, submission->job, submission->producer, &ours,
+                          &ignored) == 0 &&
+           ours;
+}
+
+/* submit_stopped says what became of the job: a person's Ctrl-C and a wrong command line cancel it,
+ * after anything else the same command goes on with it. */
+static int submit_stopped(Submit *submit, Error *error)
 {
     const char *job = submit->submission.job;
     Error ignored;
 
     if (job[0] == '\0')
         return -1;
-    if (submit->sealed && submit->follow.courier == NULL) {
+    follow_check_gone(&submit->follow, error);
+    if (submit->submission.sealed && submit->follow.courier == NULL) {
         if (error->kind == ERROR_CANCELLED)
             error_set(error, ERROR_CANCELLED, "job %s goes on; 'tilecrew watch %s' follows it", job,
                       job);
         return -1;
     }
+    if (error->kind != ERROR_CANCELLED && error->kind != ERROR_USAGE)
+        return -1;
+    if (!submit_owns_job(submit))
+        return -1;
     if (queue_cancel_job(submit->session.queue, job, &ignored) != 0)
         return error_prefix(error, "job %s is incomplete ('tilecrew cancel %s' drops it): ", job,
                             job);
@@ -61,17 +80,21 @@ static int submit_begin(Submit *submit, Error *error)
     Submission *submission = &submit->submission;
     Follow *follow = &submit->follow;
 
-    if (submission_create_job(submission, submit->session.queue, error) != 0)
+    if (!submit->resumed && submission_create_job(submission, submit->session.queue, error) != 0)
         return -1;
-    follow->queue = submit->session.queue;
     follow->job = submission->job;
-    if (strcmp(submission->store, "redis") != 0)
-        return follow_begin(follow, error);
-    progress_note(follow->progress,
-                  "job %s: this command carries the bytes and stays until they are through",
-                  submission->job);
-    if (submission_open_courier(submission, follow, error) != 0)
-        return -1;
+    follow->producer = submission->producer;
+    if (strcmp(submission->store, "redis") == 0)
+        progress_note(follow->progress,
+                      "job %s: this command carries the bytes and stays until they are through",
+                      submission->job);
+    if (submit->resumed) {
+        if (resume_load(submission, follow, error) != 0)
+            return -1;
+    } else if (strcmp(submission->store, "redis") == 0) {
+        if (submission_open_courier(submission, follow, error) != 0)
+            return -1;
+    }
     return follow_begin(follow, error);
 }
 
@@ -79,15 +102,17 @@ static int submit_work(Submit *submit, Error *error)
 {
     Follow *follow = &submit->follow;
 
-    if (submit_begin(submit, error) != 0 ||
-        submission_push(&submit->submission, follow, error) != 0)
+    if (submit_begin(submit, error) != 0)
         return -1;
-    submit->sealed = true;
+    follow->patient = true;
+    follow->stays_blocked = true;
+    if (!submit->submission.sealed && submission_push(&submit->submission, follow, error) != 0)
+        return -1;
     submit_say_job(submit);
+    if (follow->courier == NULL)
+        follow->producer = NULL; /* the job needs nobody any more */
     if (!submit->session.settings->wait && follow->courier == NULL)
         return 0;
-    follow->patient = follow->courier == NULL;
-    follow->stays_blocked = follow->courier == NULL;
     return follow_until_end(follow, error);
 }
 
@@ -112,20 +137,29 @@ static int submit_end(Submit *submit, Error *error)
 
 static int submit_all(Submit *submit, Error *error)
 {
-    int status = 0;
+    Submission *submission = &submit->submission;
+    Follow *follow = &submit->follow;
+    int status;
 
-    submission_say_settings(&submit->submission, submit->follow.progress);
-    if (submission_is_empty(&submit->submission))
-        progress_note(submit->follow.progress, "nothing to do, no job made");
-    else
-        status = submit_work(submit, error);
+    submission_say_settings(submission, follow->progress);
+    follow->queue = submit->session.queue;
+    resume_prepare(submission);
+    status = resume_find(submission, follow->queue, follow->progress, error);
+    if (status >= 0) {
+        submit->resumed = status > 0;
+        status = 0;
+        if (!submit->resumed && submission_is_empty(submission))
+            progress_note(follow->progress, "nothing to do, no job made");
+        else
+            status = submit_work(submit, error);
+    }
     if (status == 0)
         status = submit_end(submit, error);
     else
         submit_stopped(submit, error);
-    progress_close(submit->follow.progress);
-    courier_close(submit->follow.courier);
-    follow_end(&submit->follow);
+    progress_close(follow->progress);
+    courier_close(follow->courier);
+    follow_end(follow);
     return status;
 }
 

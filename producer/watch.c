@@ -57,6 +57,8 @@ int command_watch(void *settings, const CommandLine *line, Error *error)
         status = watch_end(&follow, session.settings->json, error);
     else if (error->kind == ERROR_CANCELLED)
         error_set(error, ERROR_CANCELLED, "job %s goes on", job);
+    else if (follow.now.id[0] != '\0') /* it was there before */
+        follow_check_gone(&follow, error);
     progress_close(follow.progress);
     follow_end(&follow);
 out:

@@ -10,7 +10,8 @@
 #include "base/text.h"
 
 static const char *const forms =
-    "expected redis://[user[:password]@]host[:port][/db] or unix:/path[?db=N]";
+    "expected redis://[user[:password]@]host[:port][/db], unix:/path[?db=N] or "
+    "redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/MASTER[/db]";
 
 static int hex_digit(char c)
 {
@@ -118,49 +119,126 @@ static const char *host_end(const char *host, const char *end)
     return colon == NULL ? end : colon;
 }
 
-static int parse_host(const char *host, const char *end, QueueAddress *address, Error *error)
+static int parse_host(const char *host, const char *end, int standard, QueueHost *at, Error *error)
 {
     const char *stop = host_end(host, end);
-    int port = 6379;
+    int port = standard;
 
     if (stop < end)
-        port = *stop == ':' ? parse_number(stop + 1, (size_t)(end - stop - 1), 65535, 6379) : -1;
+        port =
+            *stop == ':' ? parse_number(stop + 1, (size_t)(end - stop - 1), 65535, standard) : -1;
     if (port <= 0)
         return error_set(error, ERROR_CONFIG, "the port in the Redis URL is not 1..65535; %s",
                          forms);
-    snprintf(address->port, sizeof address->port, "%d", port);
+    snprintf(at->port, sizeof at->port, "%d", port);
     if (*host == '[' && stop[-1] == ']')
-        address->host = decode(host + 1, (size_t)(stop - host - 2));
+        at->name = decode(host + 1, (size_t)(stop - host - 2));
     else
-        address->host =
+        at->name =
             stop == host ? memory_copy_text("127.0.0.1") : decode(host, (size_t)(stop - host));
-    if (address->host == NULL)
+    if (at->name == NULL)
         return error_set(error, ERROR_CONFIG, "the host in the Redis URL has a broken %%XX");
     return 0;
+}
+
+/* Reads "user:password@" before `end` and moves *rest behind it. */
+static int parse_authority(const char **rest, const char *end, QueueAddress *address, Error *error)
+{
+    const char *at = NULL;
+
+    for (const char *c = *rest; c < end; c++)
+        if (*c == '@')
+            at = c;
+    if (at == NULL)
+        return 0;
+    if (parse_login(*rest, (size_t)(at - *rest), address, error) != 0)
+        return -1;
+    *rest = at + 1;
+    return 0;
+}
+
+static void show_begin(const QueueAddress *address, const char *scheme, Text *display)
+{
+    text_add_format(display, "%s%s%s", scheme, address->user != NULL ? address->user : "",
+                    address->user != NULL ? "@" : "");
+}
+
+static void show_host(const QueueHost *host, Text *display)
+{
+    bool v6 = strchr(host->name, ':') != NULL;
+
+    text_add_format(display, "%s%s%s:%s", v6 ? "[" : "", host->name, v6 ? "]" : "", host->port);
 }
 
 static int parse_tcp(const char *rest, QueueAddress *address, Error *error)
 {
     const char *end = rest + strcspn(rest, "/?#");
-    const char *at = NULL;
-    bool v6;
+    Text display = {0};
 
-    for (const char *c = rest; c < end; c++)
-        if (*c == '@')
-            at = c;
-    if (at != NULL && parse_login(rest, (size_t)(at - rest), address, error) != 0)
-        return -1;
-    if (parse_host(at == NULL ? rest : at + 1, end, address, error) != 0)
+    if (parse_authority(&rest, end, address, error) != 0 ||
+        parse_host(rest, end, 6379, &address->at, error) != 0)
         return -1;
     if (*end == '/')
         address->db = parse_number(end + 1, strlen(end + 1), 65535, 0);
     if (address->db < 0 || (*end != '\0' && *end != '/'))
         return error_set(error, ERROR_CONFIG,
                          "behind host and port of the Redis URL only /DB may follow; %s", forms);
-    v6 = strchr(address->host, ':') != NULL;
-    address->display = memory_format_text(
-        "redis://%s%s%s%s%s:%s/%d", address->user ? address->user : "", address->user ? "@" : "",
-        v6 ? "[" : "", address->host, v6 ? "]" : "", address->port, address->db);
+    show_begin(address, "redis://", &display);
+    show_host(&address->at, &display);
+    text_add_format(&display, "/%d", address->db);
+    address->display = text_take(&display);
+    return 0;
+}
+
+/* "/MASTER[/db]" */
+static int parse_master(const char *path, QueueAddress *address, Error *error)
+{
+    size_t length = *path == '/' ? strcspn(path + 1, "/?#") : 0;
+    const char *end = path + 1 + length;
+
+    if (length > 0)
+        address->master = decode(path + 1, length);
+    if (address->master == NULL)
+        return error_set(error, ERROR_CONFIG,
+                         "the Redis URL does not say what the sentinels call the master; %s",
+                         forms);
+    if (*end == '/')
+        address->db = parse_number(end + 1, strlen(end + 1), 65535, 0);
+    if (address->db < 0 || (*end != '\0' && *end != '/'))
+        return error_set(error, ERROR_CONFIG,
+                         "behind the master's name in the Redis URL only /DB may follow; %s",
+                         forms);
+    return 0;
+}
+
+static int parse_sentinel(const char *rest, QueueAddress *address, Error *error)
+{
+    const char *path = rest + strcspn(rest, "/?#");
+    Text display = {0};
+
+    if (parse_authority(&rest, path, address, error) != 0)
+        return -1;
+    for (const char *end = rest; rest <= path; rest = end + 1) {
+        int count = address->sentinel_count++;
+
+        end = memchr(rest, ',', (size_t)(path - rest));
+        if (end == NULL)
+            end = path;
+        address->sentinels =
+            memory_resize(address->sentinels, (size_t)(count + 1) * sizeof *address->sentinels);
+        address->sentinels[count] = (QueueHost){0};
+        if (parse_host(rest, end, 26379, &address->sentinels[count], error) != 0)
+            return -1;
+    }
+    if (parse_master(path, address, error) != 0)
+        return -1;
+    show_begin(address, "redis-sentinel://", &display);
+    for (int i = 0; i < address->sentinel_count; i++) {
+        text_add_string(&display, i > 0 ? "," : "");
+        show_host(&address->sentinels[i], &display);
+    }
+    text_add_format(&display, "/%s/%d", address->master, address->db);
+    address->display = text_take(&display);
     return 0;
 }
 
@@ -171,6 +249,7 @@ int address_parse(const char *url, QueueAddress *address, Error *error)
         int (*parse)(const char *rest, QueueAddress *address, Error *error);
     } schemes[] = {
         {"redis://", parse_tcp},
+        {"redis-sentinel://", parse_sentinel},
         {"unix:", parse_unix},
         {"redis+unix:", parse_unix},
     };
@@ -199,7 +278,11 @@ static void forget(char *secret)
 void address_free(QueueAddress *address)
 {
     free(address->path);
-    free(address->host);
+    free(address->at.name);
+    for (int i = 0; i < address->sentinel_count; i++)
+        free(address->sentinels[i].name);
+    free(address->sentinels);
+    free(address->master);
     free(address->user);
     forget(address->password);
     free(address->display);

@@ -144,9 +144,32 @@ static void count_wrong(const Picture *picture, const SnapshotJob *job, QueueAud
     }
 }
 
-static int audit_job(Queue *queue, const Snapshot *snapshot, const SnapshotJob *job,
-                     QueueAudit *row, Text *missing, Error *error)
+/* What a repair needs: missing tasks, one a line, and how far each counter is off. */
+typedef struct Findings {
+    Text missing;
+    int64_t off[FIELD_COUNTERS];
+} Findings;
+
+/* What the job's counters should say, by FIELD_. */
+static void count_right(const Picture *picture, const SnapshotJob *job, const QueueAudit *row,
+                        int64_t right[FIELD_COUNTERS])
 {
+    memset(right, 0, FIELD_COUNTERS * sizeof *right);
+    for (int64_t image = 0; image < picture->images; image++) {
+        int tiles = picture->tiles[image];
+        int64_t last = picture->first[image] + (tiles > 1 ? tiles : 0);
+        right[FIELD_TILES] += tiles + join_is_due(picture, image, job->done);
+        right[FIELD_IMAGES_DONE] += tiles > 0 && bit_of(job->done, last);
+    }
+    right[FIELD_DEAD] = row->dead;
+    right[FIELD_DROPPED] = row->dropped;
+    right[FIELD_LEFT] = right[FIELD_TILES] - row->done - row->dead - row->dropped;
+}
+
+static int audit_job(Queue *queue, const Snapshot *snapshot, const SnapshotJob *job,
+                     QueueAudit *row, Findings *findings, Error *error)
+{
+    int64_t right[FIELD_COUNTERS];
     Picture picture;
 
     if (picture_open(queue, job, &picture, error) != 0)
@@ -161,15 +184,20 @@ static int audit_job(Queue *queue, const Snapshot *snapshot, const SnapshotJob *
         row->processing += mark_list(&picture, job->id, snapshot->processing[i]);
     row->done = mark_bits(&picture, job->done);
     row->dropped = mark_bits(&picture, job->dropped);
-    count_wrong(&picture, job, row, missing);
+    count_wrong(&picture, job, row, &findings->missing);
+    count_right(&picture, job, row, right);
+    for (int i = 0; i < FIELD_COUNTERS; i++) {
+        findings->off[i] = right[i] - reply_number(reply_item(job->fields, (size_t)i));
+        row->miscounted += findings->off[i] != 0;
+    }
     picture_free(&picture);
     return 0;
 }
 
-/* One page of missing tasks from *text on; moves *text behind it. *issued 0: another audit was
+/* One page of missing tasks from *text on; moves *text behind it. *issued -1: another audit was
  * faster. */
-static int reissue_page(Queue *queue, const char *job, char **text, int64_t repairs, int64_t left,
-                        int64_t *issued, Error *error)
+static int reissue_page(Queue *queue, const char *job, const char **text, int64_t repairs,
+                        const int64_t off[FIELD_COUNTERS], int64_t *issued, Error *error)
 {
     redisReply *reply;
 
@@ -177,7 +205,8 @@ static int reissue_page(Queue *queue, const char *job, char **text, int64_t repa
         return -1;
     command_add_text(queue, job);
     command_add_number(queue, repairs);
-    command_add_number(queue, left);
+    for (int i = 0; i < FIELD_COUNTERS; i++)
+        command_add_number(queue, off[i]);
     for (int i = 0; i < PAGE && **text != '\0'; i++) {
         size_t length = strcspn(*text, "\n");
         command_add(queue, *text, length);
@@ -192,20 +221,23 @@ static int reissue_page(Queue *queue, const char *job, char **text, int64_t repa
     return 0;
 }
 
-/* `left` is made right by the first page. */
-static int repair_job(Queue *queue, const SnapshotJob *job, const QueueAudit *row, char *missing,
+/* The counters are made right by the first page, by what they are off: meanwhile the queue may have
+ * moved on, and they with it. */
+static int repair_job(Queue *queue, const SnapshotJob *job, const Findings *findings,
                       int64_t *repaired, Error *error)
 {
+    static const int64_t nothing[FIELD_COUNTERS] = {0};
     int64_t repairs = reply_number(reply_item(job->fields, FIELD_REPAIRS));
-    int64_t left = row->total - row->done - row->dead - row->dropped -
-                   reply_number(reply_item(job->fields, FIELD_LEFT));
-    int64_t issued = 1;
+    const int64_t *off = findings->off;
+    const char *text = findings->missing.length > 0 ? findings->missing.data : "";
+    int64_t issued;
 
-    for (char *text = missing; *text != '\0' && issued > 0; repairs++, left = 0) {
-        if (reissue_page(queue, job->id, &text, repairs, left, &issued, error) != 0)
+    do {
+        if (reissue_page(queue, job->id, &text, repairs++, off, &issued, error) != 0)
             return -1;
-        *repaired += issued;
-    }
+        *repaired += issued > 0 ? issued : 0;
+        off = nothing;
+    } while (*text != '\0' && issued >= 0);
     return 0;
 }
 
@@ -234,14 +266,14 @@ static int audit_jobs(Queue *queue, const Snapshot *snapshot, bool repair, Queue
 {
     for (size_t i = 0; i < snapshot->job_count; i++) {
         const SnapshotJob *job = &snapshot->jobs[i];
-        Text missing = {0};
+        Findings findings = {0};
         int status;
         if (reply_text(reply_item(job->fields, FIELD_STATE))[0] == '\0')
             continue; /* removed meanwhile */
-        status = audit_job(queue, snapshot, job, &rows[*count], &missing, error);
-        if (status == 0 && repair && missing.length > 0)
-            status = repair_job(queue, job, &rows[*count], missing.data, repaired, error);
-        text_free(&missing);
+        status = audit_job(queue, snapshot, job, &rows[*count], &findings, error);
+        if (status == 0 && repair && (rows[*count].missing > 0 || rows[*count].miscounted > 0))
+            status = repair_job(queue, job, &findings, repaired, error);
+        text_free(&findings.missing);
         if (status != 0)
             return -1;
         ++*count;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "queue/connection.h"
 
@@ -65,6 +66,29 @@ int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *er
     return queue_do(queue, error);
 }
 
+int queue_delete_blobs(Queue *queue, const char *job, const char *one, const char *other,
+                       Error *error)
+{
+    command_put(queue, "HDEL", queue_key(queue, "job:%s:blobs", job).text, one, other);
+    return queue_do(queue, error);
+}
+
+int queue_list_blobs(Queue *queue, const char *job, char ***names, size_t *count, Error *error)
+{
+    redisReply *reply;
+
+    command_put(queue, "HKEYS", queue_key(queue, "job:%s:blobs", job).text);
+    reply = queue_ask(queue, 0, error);
+    if (reply == NULL)
+        return -1;
+    *count = reply->elements;
+    *names = memory_need((*count + 1) * sizeof **names);
+    for (size_t i = 0; i < *count; i++)
+        (*names)[i] = memory_copy_text(reply_text(reply->element[i]));
+    freeReplyObject(reply);
+    return 0;
+}
+
 static int collect_acknowledge(Queue *queue, const Key *collecting, Error *error)
 {
     if (queue->collecting.entry[0] == '\0')
@@ -76,19 +100,46 @@ static int collect_acknowledge(Queue *queue, const Key *collecting, Error *error
     return 0;
 }
 
+static redisReply *collect_move_full(Queue *queue, const char *const move[4], Error *error)
+{
+    if (script_begin(queue, SCRIPT_COLLECT, error) != 0)
+        return NULL;
+    for (int i = 0; i < 4; i++)
+        command_add_text(queue, move[i]);
+    command_end(queue);
+    return queue_ask(queue, 0, error);
+}
+
+/* LMOVE, or BLMOVE with a wait. move: from, to, and the end of each. */
+static redisReply *collect_move(Queue *queue, const char *const move[4], int64_t wait_ms,
+                                Error *error)
+{
+    char seconds[32];
+    redisReply *reply;
+
+    snprintf(seconds, sizeof seconds, "%.3f", (double)wait_ms / 1000);
+    if (wait_ms > 0)
+        command_put(queue, "BLMOVE", move[0], move[1], move[2], move[3], seconds);
+    else
+        command_put(queue, "LMOVE", move[0], move[1], move[2], move[3]);
+    reply = queue_ask(queue, wait_ms, error);
+    if (reply != NULL || error->kind != ERROR_FULL)
+        return reply;
+    clock_sleep_ms(wait_ms);
+    return collect_move_full(queue, move, error);
+}
+
 /* Takes back what a lost reply or an earlier collector left, the last given first. */
 static int collect_settle(Queue *queue, const Key *finished, const Key *collecting, Error *error)
 {
+    const char *const move[] = {collecting->text, finished->text, "RIGHT", "LEFT"};
+
     while (queue->transport == NULL || !queue->collecting.settled) {
-        redisReply *reply;
-        bool empty;
-        command_put(queue, "LMOVE", collecting->text, finished->text, "RIGHT", "LEFT");
-        reply = queue_ask(queue, 0, error);
+        redisReply *reply = collect_move(queue, move, 0, error);
         if (reply == NULL)
             return -1;
-        empty = reply->type == REDIS_REPLY_NIL;
+        queue->collecting.settled = reply->type == REDIS_REPLY_NIL;
         freeReplyObject(reply);
-        queue->collecting.settled = empty;
     }
     return 0;
 }
@@ -96,15 +147,9 @@ static int collect_settle(Queue *queue, const Key *finished, const Key *collecti
 static int collect_next(Queue *queue, const Key *finished, const Key *collecting, int64_t wait_ms,
                         Error *error)
 {
-    char seconds[32];
-    redisReply *reply;
+    const char *const move[] = {finished->text, collecting->text, "LEFT", "RIGHT"};
+    redisReply *reply = collect_move(queue, move, wait_ms, error);
 
-    snprintf(seconds, sizeof seconds, "%.3f", (double)wait_ms / 1000);
-    if (wait_ms > 0)
-        command_put(queue, "BLMOVE", finished->text, collecting->text, "LEFT", "RIGHT", seconds);
-    else
-        command_put(queue, "LMOVE", finished->text, collecting->text, "LEFT", "RIGHT");
-    reply = queue_ask(queue, wait_ms, error);
     if (reply == NULL)
         return -1;
     snprintf(queue->collecting.entry, sizeof queue->collecting.entry, "%s", reply_text(reply));

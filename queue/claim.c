@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "queue/connection.h"
 #include "queue/lane.h"
@@ -92,6 +93,16 @@ static int claim_now(Queue *queue, const char *worker, const char *claims, int m
     return status;
 }
 
+/* A Redis whose memory is full takes no BRPOPLPUSH, while the scripts that claim go through: there
+ * is nothing just now, and the lane asks again after a while. */
+static int claim_when_full(int64_t wait_ms)
+{
+    enum { ASK_AGAIN_MS = 200 };
+
+    clock_sleep_ms(wait_ms < ASK_AGAIN_MS ? wait_ms : ASK_AGAIN_MS);
+    return 0;
+}
+
 static int claim_waiting(Queue *queue, const char *claims, int most, int64_t wait_ms,
                          QueueTask *tasks, int *count, Error *error)
 {
@@ -105,7 +116,7 @@ static int claim_waiting(Queue *queue, const char *claims, int most, int64_t wai
     for (int i = 1; i < most; i++)
         command_put(queue, "RPOPLPUSH", ready.text, claims);
     if (queue_expect(queue, wait_ms, &replies, error) != 0)
-        return -1;
+        return error->kind == ERROR_FULL ? claim_when_full(wait_ms) : -1;
     status = lane_take_tasks(queue, claims, replies.item, (size_t)replies.count, tasks, most, count,
                              error);
     replies_free(&replies);

@@ -35,6 +35,8 @@ struct Queue {
     char *prefix; /* "tc:{name}:" */
     int64_t connect_timeout_ms, command_timeout_ms;
     int64_t ready_low, ready_batch;
+    bool anonymous;       /* does not introduce itself when it connects */
+    int sentinel;         /* the one that answered last */
     Transport *transport; /* NULL: not connected */
     redisReader *reader;
     Outbox outbox;
@@ -43,6 +45,7 @@ struct Queue {
     char introduced[QUEUE_WORKER_ID + 32]; /* as whom this connection claims; see claim.c */
     struct {
         char job[QUEUE_JOB_ID];
+        char producer[QUEUE_WORKER_ID];
         int64_t images, bits;
     } adding; /* what is known to be stored; see image.c */
     struct {

@@ -26,16 +26,17 @@ static int64_t dead_length(Queue *queue, Error *error)
 }
 
 /* One step through the list; the others' tiles go to its end. */
-static int dead_step(Queue *queue, const char *job, const char *verb, int64_t *seen, int64_t *moved,
-                     Error *error)
+static int dead_step(Queue *queue, const QueueDeadFilter *filter, const char *verb, int64_t *seen,
+                     int64_t *moved, Error *error)
 {
     redisReply *reply;
 
     if (script_begin(queue, SCRIPT_DEAD, error) != 0)
         return -1;
-    command_add_text(queue, job);
+    command_add_text(queue, filter->job != NULL ? filter->job : "");
     command_add_text(queue, verb);
     command_add_number(queue, DEAD_PAGE);
+    command_add_text(queue, filter->reason != NULL ? filter->reason : "");
     command_end(queue);
     reply = queue_ask(queue, 0, error);
     if (reply == NULL)
@@ -65,18 +66,19 @@ static int dead_of_job(Queue *queue, const char *job, int64_t *count, Error *err
 
 /* Goes once through the list, or until all the job's tiles were met. The first step is made even
  * when there are none, for its check of the job. */
-static int dead_sweep(Queue *queue, const char *job, const char *verb, int64_t *total, Error *error)
+static int dead_sweep(Queue *queue, const QueueDeadFilter *filter, const char *verb, int64_t *total,
+                      Error *error)
 {
-    int64_t left = 0;
     int64_t length = dead_length(queue, error);
+    int64_t left = length;
     int64_t seen = 0;
     int64_t moved = 0;
 
     *total = 0;
-    if (length < 0 || dead_of_job(queue, job, &left, error) != 0)
+    if (length < 0 || (filter->job != NULL && dead_of_job(queue, filter->job, &left, error) != 0))
         return -1;
     do {
-        if (dead_step(queue, job, verb, &seen, &moved, error) != 0)
+        if (dead_step(queue, filter, verb, &seen, &moved, error) != 0)
             return -1;
         *total += moved;
         left -= moved;
@@ -85,18 +87,18 @@ static int dead_sweep(Queue *queue, const char *job, const char *verb, int64_t *
     return 0;
 }
 
-int queue_retry_dead(Queue *queue, const char *job, int64_t *moved, Error *error)
+int queue_retry_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *moved, Error *error)
 {
     int64_t refilled;
 
-    if (dead_sweep(queue, job, "retry", moved, error) != 0)
+    if (dead_sweep(queue, filter, "retry", moved, error) != 0)
         return -1;
     return queue_refill(queue, queue->ready_low, queue->ready_batch, &refilled, error);
 }
 
-int queue_discard_dead(Queue *queue, const char *job, int64_t *dropped, Error *error)
+int queue_discard_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *dropped, Error *error)
 {
-    return dead_sweep(queue, job, "discard", dropped, error);
+    return dead_sweep(queue, filter, "discard", dropped, error);
 }
 
 /* "ms worker reason" */
@@ -167,8 +169,29 @@ static redisReply *dead_page(Queue *queue, int64_t from, Error *error)
     return queue_ask(queue, 0, error);
 }
 
-int queue_list_dead(Queue *queue, const char *job, size_t most, QueueDead **dead, size_t *count,
-                    Error *error)
+static void dead_release(QueueDead *dead)
+{
+    free(dead->path);
+    free(dead->reason);
+    free(dead->worker);
+}
+
+/* Keeps those of `count` that have the text in their reason; returns how many. */
+static size_t dead_keep(QueueDead *dead, size_t count, const char *reason)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (reason == NULL || strstr(dead[i].reason, reason) != NULL)
+            dead[kept++] = dead[i];
+        else
+            dead_release(&dead[i]);
+    }
+    return kept;
+}
+
+int queue_list_dead(Queue *queue, const QueueDeadFilter *filter, size_t most, QueueDead **dead,
+                    size_t *count, Error *error)
 {
     QueueTask tasks[DEAD_PAGE];
     size_t seen = DEAD_PAGE;
@@ -182,12 +205,12 @@ int queue_list_dead(Queue *queue, const char *job, size_t most, QueueDead **dead
         if (page == NULL)
             goto fail;
         seen = page->elements;
-        picked = dead_pick(page, job, tasks, room);
+        picked = dead_pick(page, filter->job, tasks, room);
         freeReplyObject(page);
         *dead = memory_resize(*dead, (*count + picked + 1) * sizeof **dead);
-        if (dead_describe(queue, tasks, picked, *dead + *count, error) != 0)
+        if (picked > 0 && dead_describe(queue, tasks, picked, *dead + *count, error) != 0)
             goto fail;
-        *count += picked;
+        *count += dead_keep(*dead + *count, picked, filter->reason);
     }
     return 0;
 fail:
@@ -199,10 +222,7 @@ fail:
 
 void queue_free_dead(QueueDead *dead, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        free(dead[i].path);
-        free(dead[i].reason);
-        free(dead[i].worker);
-    }
+    for (size_t i = 0; i < count; i++)
+        dead_release(&dead[i]);
     free(dead);
 }

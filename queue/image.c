@@ -51,6 +51,7 @@ static size_t images_put_chunk(Queue *queue, const char *job, const QueueImage *
     command_add_number(queue, images[at].number);
     command_add_number(queue, queue->ready_low);
     command_add_number(queue, queue->ready_batch);
+    command_add_text(queue, queue->adding.producer);
     for (; at < end && tiles < CHUNK_TILES; at++) {
         record_write(&images[at], &record);
         command_add(queue, record.data, record.length);
@@ -114,6 +115,12 @@ static int images_begin(Queue *queue, const char *job, size_t count, size_t *at,
     *at = (size_t)(stored - queue->adding.images); /* a call whose reply was lost stored these */
     if (stored >= queue->adding.images && *at <= count)
         return 0;
+    if (stored < queue->adding.images)
+        return error_set(error, ERROR_STORE,
+                         "Redis at %s has lost the last %lld images that it was given for job %s "
+                         "(it came back without its newest writes): the same command again goes on "
+                         "with the job",
+                         queue->address.display, (long long)(queue->adding.images - stored), job);
     return error_set(error, ERROR_USAGE, "something else adds images to job %s", job);
 }
 

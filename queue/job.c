@@ -59,6 +59,8 @@ static int create_once(Queue *queue, const QueueJobSpec *spec, const char *id, i
     add_field_text(queue, "output", spec->output);
     add_field_text(queue, "format", spec->format);
     add_field_text(queue, "owner", spec->owner);
+    add_field_text(queue, "fingerprint", spec->fingerprint);
+    add_field_text(queue, "producer", spec->producer);
     add_field_number(queue, "quality", spec->quality);
     add_field_number(queue, "png_level", spec->png_level);
     add_field_number(queue, "strip", spec->strip);
@@ -104,6 +106,8 @@ int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_I
         if (!lost)
             queue_make_nonce(id, ID_LETTERS);
         if (create_once(queue, spec, id, &created, error) == 0) {
+            snprintf(queue->adding.producer, sizeof queue->adding.producer, "%s",
+                     spec->producer != NULL ? spec->producer : "");
             if (lost)
                 return 0;
         } else if (lost || error->kind != ERROR_REDIS) {
@@ -113,6 +117,32 @@ int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_I
         }
     }
     return 0;
+}
+
+int queue_take_job(Queue *queue, const char *job, const char *from, const char *to, bool *ours,
+                   Error *error)
+{
+    redisReply *reply;
+
+    if (script_begin(queue, SCRIPT_TEND, error) != 0)
+        return -1;
+    command_add_text(queue, job);
+    command_add_text(queue, from);
+    command_add_text(queue, to);
+    command_end(queue);
+    reply = queue_ask(queue, 0, error);
+    if (reply == NULL)
+        return -1;
+    *ours = reply_number(reply) != 0;
+    freeReplyObject(reply);
+    if (*ours)
+        snprintf(queue->adding.producer, sizeof queue->adding.producer, "%s", to);
+    return 0;
+}
+
+int queue_tend_job(Queue *queue, const char *job, const char *producer, bool *ours, Error *error)
+{
+    return queue_take_job(queue, job, producer, producer, ours, error);
 }
 
 static int job_change(Queue *queue, const char *job, const char *verb, const char *reason,

@@ -32,6 +32,8 @@ static const struct {
     FIELD(FIELD_LONG, bytes_done),    FIELD(FIELD_LONG, created_ms),
     FIELD(FIELD_LONG, started_ms),    FIELD(FIELD_LONG, finished_ms),
     FIELD(FIELD_LONG, fenced),        FIELD(FIELD_LONG, retried),
+    FIELD(FIELD_BOOL, sealed),        FIELD(FIELD_TEXT, fingerprint),
+    FIELD(FIELD_TEXT, producer),      FIELD(FIELD_LONG, tended_ms),
 };
 
 static QueueJobState parse_state(const char *text)
@@ -93,8 +95,11 @@ static void fill_roots(QueueJob *job, const redisReply *hash)
 
 /* HGETALL's reply into a job; text that is missing is "". */
 static void job_fill(QueueJob *job, const char *id, const redisReply *hash,
-                     const redisReply *waiting)
+                     const redisReply *waiting, const redisReply *time)
 {
+    int64_t now_ms =
+        reply_number(reply_item(time, 0)) * 1000 + reply_number(reply_item(time, 1)) / 1000;
+
     *job = (QueueJob){0};
     snprintf(job->id, sizeof job->id, "%s", id);
     for (size_t f = 0; f < sizeof fields / sizeof fields[0]; f++) {
@@ -106,6 +111,7 @@ static void job_fill(QueueJob *job, const char *id, const redisReply *hash,
     }
     fill_roots(job, hash);
     job->waiting = reply_number(waiting);
+    job->silent_ms = now_ms - job->tended_ms;
 }
 
 static void job_ask(Queue *queue, const char *id)
@@ -120,12 +126,13 @@ int queue_read_job(Queue *queue, const char *job, QueueJob *out, Error *error)
     int status = 0;
 
     job_ask(queue, job);
+    command_put(queue, "TIME");
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;
     if (replies.item[0]->elements == 0)
         status = error_set(error, ERROR_USAGE, "there is no job %s", job);
     else
-        job_fill(out, job, replies.item[0], replies.item[1]);
+        job_fill(out, job, replies.item[0], replies.item[1], replies.item[2]);
     replies_free(&replies);
     return status;
 }
@@ -138,6 +145,8 @@ void queue_free_job(QueueJob *job)
     free(job->format);
     free(job->owner);
     free(job->reason);
+    free(job->fingerprint);
+    free(job->producer);
     for (int i = 0; i < job->root_count; i++)
         free(job->roots[i]);
     free(job->roots);
@@ -184,6 +193,7 @@ int queue_list_jobs(Queue *queue, QueueJob **jobs, size_t *count, Error *error)
             ids[total++] = reply_text(both->element[list]->element[i]);
     for (size_t i = 0; i < total; i++)
         job_ask(queue, ids[i]);
+    command_put(queue, "TIME");
     if (queue_expect(queue, 0, &replies, error) != 0) {
         free(ids);
         freeReplyObject(both);
@@ -193,7 +203,8 @@ int queue_list_jobs(Queue *queue, QueueJob **jobs, size_t *count, Error *error)
     *count = 0;
     for (size_t i = 0; i < total; i++)
         if (replies.item[2 * i]->elements > 0)
-            job_fill(&(*jobs)[(*count)++], ids[i], replies.item[2 * i], replies.item[2 * i + 1]);
+            job_fill(&(*jobs)[(*count)++], ids[i], replies.item[2 * i], replies.item[2 * i + 1],
+                     replies.item[2 * total]);
     qsort(*jobs, *count, sizeof **jobs, newest_first);
     free(ids);
     freeReplyObject(both);

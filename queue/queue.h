@@ -88,7 +88,9 @@ typedef struct QueueJobSpec {
     int max_losses;
     int64_t retry_first_ms;
     int64_t retry_most_ms;
-    const char *owner; /* user@host, for people */
+    const char *owner;       /* user@host, for people */
+    const char *fingerprint; /* the same for the same submission; or NULL */
+    const char *producer;    /* queue_make_worker_id: who submits; NULL: anyone may */
 } QueueJobSpec;
 
 typedef struct QueueImage {
@@ -112,6 +114,15 @@ int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_I
 int queue_add_images(Queue *queue, const char *job, QueueImage *images, size_t count, Error *error);
 int queue_seal_job(Queue *queue, const char *job, Error *error);
 
+/* A job that is being submitted, or whose bytes somebody carries, belongs to one producer, who
+ * tends it each second; each queue_add_images does, too. queue_take_job makes `to` the producer if
+ * it still is `from`, and queue_tend_job is that with one's own name for both: *ours false: the job
+ * is somebody else's or gone. The Queue then adds images as that producer, and the queue refuses
+ * those of any other. */
+int queue_take_job(Queue *queue, const char *job, const char *from, const char *to, bool *ours,
+                   Error *error);
+int queue_tend_job(Queue *queue, const char *job, const char *producer, bool *ours, Error *error);
+
 typedef struct QueueJob {
     char id[QUEUE_JOB_ID];
     QueueJobState state;
@@ -126,6 +137,10 @@ typedef struct QueueJob {
     int64_t images_done, images_failed, pixels_done, pixels, bytes_done;
     int64_t created_ms, started_ms, finished_ms; /* wall clock of Redis; 0 = not yet */
     int64_t waiting, fenced, retried; /* tiles in its list; late commits refused; retries */
+    bool sealed;                      /* all images are in */
+    char *fingerprint, *producer;     /* "": unknown */
+    int64_t tended_ms;                /* wall clock of Redis when the producer gave a sign last */
+    int64_t silent_ms;                /* since then, by the clock of Redis alone */
 } QueueJob;
 int queue_read_job(Queue *queue, const char *job, QueueJob *out,
                    Error *error); /* ERROR_USAGE: no such job */
@@ -140,7 +155,7 @@ int queue_pause_job(Queue *queue, const char *job, Error *error);
 int queue_resume_job(Queue *queue, const char *job, Error *error);
 int queue_block_job(Queue *queue, const char *job, const char *reason, Error *error);
 
-/* A tile given up. queue_list_dead: of one job, or of all with job NULL; at most `most`. */
+/* A tile given up, by a filter that {0} leaves open. queue_list_dead gives at most `most`. */
 typedef struct QueueDead {
     QueueTask task;
     char *path;
@@ -148,12 +163,16 @@ typedef struct QueueDead {
     char *worker;
     int64_t at_ms;
 } QueueDead;
-int queue_list_dead(Queue *queue, const char *job, size_t most, QueueDead **dead, size_t *count,
-                    Error *error);
+typedef struct QueueDeadFilter {
+    const char *job;    /* NULL: of all jobs */
+    const char *reason; /* a text that the reason has in it; NULL: any */
+} QueueDeadFilter;
+int queue_list_dead(Queue *queue, const QueueDeadFilter *filter, size_t most, QueueDead **dead,
+                    size_t *count, Error *error);
 void queue_free_dead(QueueDead *dead, size_t count);
-int queue_retry_dead(Queue *queue, const char *job, int64_t *moved,
+int queue_retry_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *moved,
                      Error *error); /* counts start again at 0 */
-int queue_discard_dead(Queue *queue, const char *job, int64_t *dropped, Error *error);
+int queue_discard_dead(Queue *queue, const QueueDeadFilter *filter, int64_t *dropped, Error *error);
 
 /* queue_wait_event blocks up to wait_ms for news in the queue (a tile failed, a job finished, ...).
  * Returns 1 with an event, 0 when none came. `cursor` starts as "$"-like {0} and remembers the
@@ -184,6 +203,7 @@ typedef struct QueueWorker {
     int64_t pid;
     int lanes;
     QueueWorkerState state;
+    bool backup; /* started with --standby: stands by until a monitor wakes it */
     int64_t beat;
     double cpu;                                     /* percent of the machine, over the last beat */
     int64_t memory;                                 /* resident bytes of supervisor and lanes */
@@ -193,9 +213,9 @@ typedef struct QueueWorker {
 } QueueWorker;
 void queue_make_worker_id(char id[QUEUE_WORKER_ID]);
 int queue_enrol_worker(Queue *queue, const QueueWorker *worker, Error *error);
-/* queue_beat bumps the beat and writes rates; *state is what the queue thinks of the worker: a
- * supervisor that reads WORKER_FENCED must discard its work and enrol anew, one that reads
- * WORKER_DRAINING finishes and leaves. */
+/* queue_beat bumps the beat and writes the device and rates; *state is what the queue thinks of the
+ * worker: a supervisor that reads WORKER_FENCED must discard its work and enrol anew, one that
+ * reads WORKER_DRAINING finishes and leaves. */
 int queue_beat(Queue *queue, const QueueWorker *worker, QueueWorkerState *state, Error *error);
 int queue_leave(Queue *queue, const char *worker,
                 Error *error); /* all lanes ended; puts back what is left */
@@ -278,15 +298,45 @@ typedef struct QueueDepths {
 } QueueDepths;
 int queue_read_depths(Queue *queue, QueueDepths *depths, Error *error);
 
+/* ------------------------------------------------------------------ monitors and backup workers */
+
+/* The lead among monitors: the key `monitor`, "TOKEN COUNT". The holder renews it at each sweep, by
+ * which COUNT grows; who sees it unchanged for a lease on its own clock may take it. */
+typedef struct QueueLead {
+    char token[QUEUE_WORKER_ID];      /* this monitor: queue_make_worker_id */
+    char value[QUEUE_WORKER_ID + 24]; /* of the key, as last read; "": nobody leads */
+    bool taken;                       /* by the last call, from nobody or another */
+} QueueLead;
+bool queue_leads(const QueueLead *lead); /* whether `value` is of this monitor */
+/* queue_seek_lead renews the lead, or takes it when it is free; stale: also when it still is
+ * `value`. queue_resign_lead gives it up. */
+int queue_seek_lead(Queue *queue, QueueLead *lead, int64_t lease_ms, bool stale, Error *error);
+int queue_resign_lead(Queue *queue, QueueLead *lead, Error *error);
+
+/* A monitor's word to a backup worker, in the list `wake:<worker>`. */
+typedef enum QueueWord { WORD_NONE, WORD_WAKE, WORD_STAND_DOWN } QueueWord;
+/* queue_send_word: good for good_ms, in place of an earlier word; *sent false: there is no such
+ * backup worker that stands by (WORD_WAKE) or is live (WORD_STAND_DOWN). */
+int queue_send_word(Queue *queue, const char *worker, QueueWord word, int64_t good_ms, bool *sent,
+                    Error *error);
+/* queue_hear_word waits up to wait_ms (0: not at all) for a word. */
+int queue_hear_word(Queue *queue, const char *worker, int64_t wait_ms, QueueWord *word,
+                    Error *error);
+
+/* queue_tell adds an event to the stream. */
+int queue_tell(Queue *queue, const char *kind, const char *detail, Error *error);
+
 /* ------------------------------------------------------------------ audit */
 
 typedef struct QueueAudit {
     char job[QUEUE_JOB_ID];
     int64_t total, listed, ready, processing, delayed, dead, done, dropped;
     int64_t missing, doubled; /* tiles found nowhere; found in more than one place */
+    int64_t miscounted;       /* counters of the job that disagree with its lists and bitmaps */
 } QueueAudit;
 /* queue_audit proves conservation for every job (or one) from one consistent snapshot: an array of
- * *count rows, free(). repair: tiles found nowhere are issued again; *repaired counts them. */
+ * *count rows, free(). repair: tiles found nowhere are issued again (*repaired counts them), and
+ * counters are corrected. */
 int queue_audit(Queue *queue, const char *job, bool repair, QueueAudit **rows, size_t *count,
                 int64_t *repaired, Error *error);
 
@@ -299,6 +349,11 @@ int queue_put_blob(Queue *queue, const char *job, const char *name, const void *
 int queue_get_blob(Queue *queue, const char *job, const char *name, void **bytes, size_t *length,
                    Error *error);
 int queue_delete_blob(Queue *queue, const char *job, const char *name, Error *error);
+/* queue_delete_blobs deletes two at one moment; queue_list_blobs gives all names: an array of
+ * *count, free each and the array. */
+int queue_delete_blobs(Queue *queue, const char *job, const char *one, const char *other,
+                       Error *error);
+int queue_list_blobs(Queue *queue, const char *job, char ***names, size_t *count, Error *error);
 
 /* Images of a job whose last tile was committed or given up, in that order, for a collector; waits
  * up to wait_ms. Only jobs with store "redis" keep this list. *image -1: none yet. */

@@ -16,6 +16,7 @@ extern const char queue_script_core[], queue_script_settle[], queue_script_fair[
     X(SCRIPT_BEAT, beat, 0)                                                                        \
     X(SCRIPT_CANCEL, cancel, WITH_SETTLE)                                                          \
     X(SCRIPT_CLAIM, claim, WITH_SETTLE | WITH_REFILL)                                              \
+    X(SCRIPT_COLLECT, collect, 0)                                                                  \
     X(SCRIPT_COMMIT, commit, WITH_SETTLE | WITH_REFILL)                                            \
     X(SCRIPT_CREATE, create, 0)                                                                    \
     X(SCRIPT_DEAD, dead, WITH_SETTLE)                                                              \
@@ -23,6 +24,7 @@ extern const char queue_script_core[], queue_script_settle[], queue_script_fair[
     X(SCRIPT_EXPIRE, expire, 0)                                                                    \
     X(SCRIPT_FAIL, fail, WITH_SETTLE)                                                              \
     X(SCRIPT_JOBS, jobs, 0)                                                                        \
+    X(SCRIPT_LEAD, lead, 0)                                                                        \
     X(SCRIPT_LEAVE, leave, WITH_SETTLE)                                                            \
     X(SCRIPT_MARK, mark, 0)                                                                        \
     X(SCRIPT_PROMOTE, promote, WITH_SETTLE)                                                        \
@@ -30,7 +32,10 @@ extern const char queue_script_core[], queue_script_settle[], queue_script_fair[
     X(SCRIPT_RECLAIM, reclaim, WITH_SETTLE)                                                        \
     X(SCRIPT_REFILL, refill, WITH_SETTLE | WITH_REFILL)                                            \
     X(SCRIPT_REISSUE, reissue, WITH_SETTLE)                                                        \
-    X(SCRIPT_STATE, state, WITH_SETTLE)
+    X(SCRIPT_STATE, state, WITH_SETTLE)                                                            \
+    X(SCRIPT_TEND, tend, 0)                                                                        \
+    X(SCRIPT_TELL, tell, 0)                                                                        \
+    X(SCRIPT_WAKE, wake, 0)
 
 #define DECLARE(script, name, parts) extern const char queue_script_##name[];
 SCRIPTS(DECLARE)

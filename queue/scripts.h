@@ -12,6 +12,7 @@ typedef enum Script {
     SCRIPT_BEAT,
     SCRIPT_CANCEL,
     SCRIPT_CLAIM,
+    SCRIPT_COLLECT,
     SCRIPT_COMMIT,
     SCRIPT_CREATE,
     SCRIPT_DEAD,
@@ -19,6 +20,7 @@ typedef enum Script {
     SCRIPT_EXPIRE,
     SCRIPT_FAIL,
     SCRIPT_JOBS,
+    SCRIPT_LEAD,
     SCRIPT_LEAVE,
     SCRIPT_MARK,
     SCRIPT_PROMOTE,
@@ -27,6 +29,9 @@ typedef enum Script {
     SCRIPT_REFILL,
     SCRIPT_REISSUE,
     SCRIPT_STATE,
+    SCRIPT_TEND,
+    SCRIPT_TELL,
+    SCRIPT_WAKE,
     SCRIPT_COUNT
 } Script;
 

@@ -6,6 +6,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "queue/connection.h"
+#include "queue/sentinel.h"
+
+/* Before version 7 what a script ran into is told behind "ERR Error running script (...):
+ * @user_script: LINE: -", of which the last "-" begins the true error. */
+static const char *refusal_text(const char *text)
+{
+    const char *cause =
+        strncmp(text, "ERR Error running script", 24) == 0 ? strstr(text, ": -") : NULL;
+
+    return cause == NULL ? text : cause + 3;
+}
 
 int queue_refuse(Queue *queue, const redisReply *reply, Error *error)
 {
@@ -25,12 +36,19 @@ int queue_refuse(Queue *queue, const redisReply *reply, Error *error)
          "does not let this user do that: its ACL must allow the commands and keys of "
          "docs/queue.md"},
         {"LOADING", ERROR_REDIS, "is still loading its data: try again soon"},
-        {"READONLY", ERROR_REDIS, "is a replica: name the primary"},
+        {"READONLY", ERROR_REDIS,
+         "is a replica: name the primary, or let sentinels find it (redis-sentinel://)"},
+        {"MASTERDOWN", ERROR_REDIS, "is a replica that has lost its primary"},
+        {"BUSY", ERROR_REDIS,
+         "is busy with somebody's script: SCRIPT KILL ends one that has written nothing"},
+        {"UNBLOCKED", ERROR_REDIS, "has become a replica"},
+        {"NOREPLICAS", ERROR_REDIS,
+         "has fewer replicas than its min-replicas-to-write asks for, and so takes no writes"},
         {"MOVED", ERROR_REDIS, "is a cluster node that does not hold this queue's slot"},
         {"JOB", ERROR_USAGE, NULL},
         {"FENCED", ERROR_CANCELLED, NULL},
     };
-    const char *text = reply->str;
+    const char *text = refusal_text(reply->str);
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t length = strlen(known[i].code);
@@ -49,11 +67,26 @@ int queue_refuse(Queue *queue, const redisReply *reply, Error *error)
     return -1;
 }
 
+/* A server whose disk is full answers PING with MISCONF: reading and much else goes on there. */
+static int server_take_login(Queue *queue, const Replies *replies, Error *error)
+{
+    for (int i = 0; i < replies->count; i++) {
+        const redisReply *reply = replies->item[i];
+        if (queue->address.master != NULL && i == replies->count - 1)
+            return sentinel_check_role(queue, reply, error);
+        if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "MISCONF ", 8) != 0)
+            return queue_refuse(queue, reply, error);
+    }
+    return 0;
+}
+
 static int server_login(Queue *queue, Error *error)
 {
     const char *user = queue->address.user;
     const char *password = queue->address.password;
+    Replies replies;
     char db[16];
+    int status;
 
     if (password != NULL && user != NULL)
         command_put(queue, "AUTH", user, password);
@@ -63,14 +96,26 @@ static int server_login(Queue *queue, Error *error)
     if (queue->address.db != 0)
         command_put(queue, "SELECT", db);
     command_put(queue, "PING");
-    return queue_do(queue, error);
+    if (queue->address.master != NULL)
+        command_put(queue, "ROLE");
+    if (queue_exchange(queue, 0, &replies, error) != 0)
+        return -1;
+    status = server_take_login(queue, &replies, error);
+    replies_free(&replies);
+    return status;
 }
 
 int queue_connect(Queue *queue, Error *error)
 {
     if (queue->transport != NULL)
         return 0;
+    if (queue->address.master != NULL && sentinel_find_master(queue, error) != 0)
+        return -1;
     queue->transport = transport_open(&queue->address, queue->connect_timeout_ms, error);
+    if (queue->transport == NULL && queue->address.master != NULL)
+        return error_prefix(error,
+                            "the sentinels see the master at %s:%s: ", queue->address.at.name,
+                            queue->address.at.port);
     if (queue->transport == NULL)
         return -1;
     queue->reader = redisReaderCreate();
@@ -78,7 +123,7 @@ int queue_connect(Queue *queue, Error *error)
         queue_disconnect(queue);
         return error_set(error, ERROR_SYSTEM, "no memory for a connection to Redis");
     }
-    if (server_login(queue, error) == 0)
+    if (queue->anonymous || server_login(queue, error) == 0)
         return 0;
     queue_disconnect(queue);
     return -1;

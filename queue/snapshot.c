@@ -86,8 +86,8 @@ static void put_transaction(Queue *queue, const Snapshot *snapshot)
         command_put(queue, "LRANGE", snapshot->claims[i], "0", "-1");
     for (size_t i = 0; i < snapshot->job_count; i++) {
         const char *id = snapshot->ids[i];
-        command_put(queue, "HMGET", queue_key(queue, "job:%s", id).text, "tiles", "bits", "images",
-                    "left", "dead", "repairs", "state");
+        command_put(queue, "HMGET", queue_key(queue, "job:%s", id).text, "tiles", "left", "dead",
+                    "dropped", "images_done", "bits", "images", "repairs", "state");
         command_put(queue, "LRANGE", queue_key(queue, "job:%s:tiles", id).text, "0", "-1");
         command_put(queue, "GET", queue_key(queue, "job:%s:done", id).text);
         command_put(queue, "GET", queue_key(queue, "job:%s:dropped", id).text);

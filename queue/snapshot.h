@@ -7,11 +7,22 @@
 /* One job of a snapshot; the replies belong to the snapshot. */
 typedef struct SnapshotJob {
     const char *id;
-    const redisReply *fields;         /* tiles bits images left dead repairs state */
+    const redisReply *fields;         /* see FIELD_ */
     const redisReply *tiles;          /* its list */
     const redisReply *done, *dropped; /* bitmaps */
 } SnapshotJob;
-enum { FIELD_TILES, FIELD_BITS, FIELD_IMAGES, FIELD_LEFT, FIELD_DEAD, FIELD_REPAIRS, FIELD_STATE };
+enum {
+    FIELD_TILES,
+    FIELD_LEFT,
+    FIELD_DEAD,
+    FIELD_DROPPED,
+    FIELD_IMAGES_DONE,
+    FIELD_COUNTERS, /* so many of them can be counted again from the lists and bitmaps */
+    FIELD_BITS = FIELD_COUNTERS,
+    FIELD_IMAGES,
+    FIELD_REPAIRS,
+    FIELD_STATE,
+};
 
 typedef struct Snapshot {
     redisReply *replies;

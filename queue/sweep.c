@@ -54,7 +54,8 @@ static int expire_job(Queue *queue, const char *job, int64_t keep_ms, int *remov
     redisReply *reply;
     int64_t dropped;
 
-    if (queue_discard_dead(queue, job, &dropped, error) != 0 && error->kind != ERROR_USAGE)
+    if (queue_discard_dead(queue, &(QueueDeadFilter){.job = job}, &dropped, error) != 0 &&
+        error->kind != ERROR_USAGE)
         return -1;
     if (script_begin(queue, SCRIPT_EXPIRE, error) != 0)
         return -1;

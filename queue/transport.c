@@ -132,7 +132,7 @@ static int connect_tcp(const QueueAddress *address, int64_t deadline, Error *err
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int descriptor = -1;
-    int code = getaddrinfo(address->host, address->port, &hints, &found);
+    int code = getaddrinfo(address->at.name, address->at.port, &hints, &found);
 
     if (code != 0)
         return error_set(error, ERROR_REDIS, "cannot find the Redis host of %s: %s",

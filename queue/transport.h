@@ -19,7 +19,7 @@ struct Transport {
     void (*close)(Transport *transport);
 };
 
-/* transport_open connects to address->path or address->host within timeout_ms, or returns NULL with
+/* transport_open connects to address->path or address->at within timeout_ms, or returns NULL with
  * an ERROR_REDIS that says what to do. */
 Transport *transport_open(const QueueAddress *address, int64_t timeout_ms, Error *error);
 

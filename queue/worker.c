@@ -84,6 +84,7 @@ int queue_enrol_worker(Queue *queue, const QueueWorker *worker, Error *error)
     add_text(queue, "host", worker->host);
     add_number(queue, "pid", worker->pid);
     add_text(queue, "device", worker->device);
+    add_number(queue, "backup", worker->backup);
     add_text(queue, "codecs", worker->codecs);
     add_text(queue, "version", worker->version);
     add_number(queue, "lanes", worker->lanes);
@@ -100,6 +101,7 @@ int queue_beat(Queue *queue, const QueueWorker *worker, QueueWorkerState *state,
         return -1;
     command_add_text(queue, worker->id);
     command_add_text(queue, queue_worker_state_name(worker->state));
+    add_text(queue, "device", worker->device); /* a backup worker learns it when it wakes */
     add_rates(queue, worker);
     command_end(queue);
     reply = queue_ask(queue, 0, error);
@@ -230,6 +232,7 @@ static void worker_fill(QueueWorker *worker, const char *id, const redisReply *h
     worker->pid = number_of(hash, "pid");
     worker->lanes = (int)number_of(hash, "lanes");
     worker->state = parse_state(field_of(hash, "state"));
+    worker->backup = number_of(hash, "backup") != 0;
     worker->beat = number_of(hash, "beat");
     worker->cpu = strtod(field_of(hash, "cpu"), NULL);
     worker->memory = number_of(hash, "memory");

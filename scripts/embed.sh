@@ -13,7 +13,7 @@ shift
 for file in "$@"; do
     name=$(basename "${file%.*}")
     case $file in
-    kernels/*)
+    kernels/* | tests/faults/kernels/*)
         symbol=operation_source_$name
         echo "DECLARED($name)" >>"$out/operations.inc.tmp"
         echo "#include \"$file\"" >>"$out/operation_files.inc.tmp"

@@ -16,7 +16,7 @@ deps: ## install what building and testing need, by apt, if it is missing
 
 .PHONY: check
 check: ## install what is missing, build, run every test and linter; ends with the counts (SANITIZE=1: under ASan, UBSan)
-	+@MAKE="$(MAKE)" COUNTS=$(COUNTS) tests/check.sh deps all unit system $(if $(SANITIZE),,lint)
+	+@MAKE="$(MAKE)" COUNTS=$(COUNTS) FAULTS=short tests/check.sh deps all unit system $(if $(SANITIZE),,faults) $(if $(SANITIZE),,lint)
 
 # A test program that cannot be built fails by itself: the others run all the same.
 .PHONY: unit unit-programs
@@ -31,6 +31,22 @@ system: all tools $(VENV)/ready ## the tests of the whole programs (TEST=express
 	@mkdir -p $(COUNTS)
 	@TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/system $(VENV)/bin/pytest -q -p no:cacheprovider \
 	    -k "$(TEST)" tests/system
+
+# --- faults (tests/faults/conftest.py): the long form writes the table of docs/reliability.md
+FAULTS ?= long
+SHIMS := $(BUILD)/tests/fault_shim.so $(BUILD)/tests/fault_clock.so
+.PHONY: faults
+faults: all $(SHIMS) test-operations $(VENV)/ready ## kill, stop, cut off and starve everything (FAULTS=short, FAULTS_SEED=N, FAULTS_SOAK_MINUTES=N, TEST=expression)
+	@mkdir -p $(COUNTS)
+	@FAULTS=$(FAULTS) TILECREW_BUILD=$(BUILD) TILECREW_COUNTS=$(COUNTS)/faults $(VENV)/bin/pytest -q -p no:cacheprovider \
+	    -k "$(TEST)" tests/faults
+	$(if $(filter long,$(FAULTS)),@$(VENV)/bin/python tests/faults/report.py $(BUILD)/faults docs/reliability.md)
+.PHONY: test-operations
+test-operations:
+	+@$(MAKE) --no-print-directory TEST_OPERATIONS=1 all
+$(SHIMS): $(BUILD)/tests/fault_%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(CPPFLAGS) -std=c17 $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $< -ldl
 
 $(UNIT_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/objects/tests/unit/%.o $(UNIT_SHARED) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -53,7 +69,7 @@ config/tilecrew.yaml: config/keys.c $(BUILD)/bin/tilecrew
 	$(BUILD)/bin/tilecrew config >$@.new && mv $@.new $@
 
 # --- lint: format, clang-tidy, cppcheck, shellcheck, lengths
-C_SOURCES := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools,$(room)/*.c)))
+C_SOURCES := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools tests/faults,$(room)/*.c)))
 C_HEADERS := $(sort $(wildcard $(foreach room,$(ROOMS) producer worker monitor bench tests/unit tests/tools,$(room)/*.h)))
 TIDY_STAMPS := $(patsubst %.c,$(BUILD)/lint/%.tidy,$(filter-out bench/% tests/%,$(C_SOURCES)))
 SHELL_SCRIPTS := $(sort $(wildcard scripts/*.sh tests/*.sh bench/*.sh)) .ci/run

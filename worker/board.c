@@ -49,8 +49,14 @@ void board_tell_trouble(Board *board, const char *message)
 
 void board_reset(Board *board, int lanes)
 {
-    atomic_store(&board->enrolled, false);
+    atomic_store(&board->may_claim, false);
     memset(board->slot, 0, (size_t)lanes * sizeof board->slot[0]);
+}
+
+void board_close(Board *board)
+{
+    atomic_store(&board->may_claim, false);
+    atomic_store(&board->device_state, DEVICE_UNKNOWN);
 }
 
 void board_begin_tile(LaneSlot *slot, const QueueTask *task)

@@ -33,7 +33,7 @@ typedef struct Board {
     _Atomic int device_state;
     char device[BOARD_DEVICE];  /* name and driver; valid once DEVICE_KNOWN */
     char trouble[QUEUE_REASON]; /* what the device failed with last; "" when it never did */
-    _Atomic bool enrolled;      /* the queue knows the worker: lanes may claim */
+    _Atomic bool may_claim;     /* the queue knows the worker as live */
     LaneSlot slot[];
 } Board;
 
@@ -45,8 +45,10 @@ bool board_tell_device(Board *board, const char *name, const char *driver);
 
 void board_tell_trouble(Board *board, const char *message);
 
-/* board_reset zeroes every slot and `enrolled`; no lane is alive. The device stays known. */
+/* board_reset zeroes every slot and `may_claim`; no lane is alive. The device stays known.
+ * board_close ends claiming and forgets the device: the next lanes have to show that it works. */
 void board_reset(Board *board, int lanes);
+void board_close(Board *board);
 
 void board_begin_tile(LaneSlot *slot, const QueueTask *task);
 void board_end_tile(LaneSlot *slot);

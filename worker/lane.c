@@ -154,16 +154,23 @@ static void lane_connect(Lane *lane)
         lane_note_answer(lane);
 }
 
-/* After trouble with Redis, and at the start: what does the lane hold? A lane that is asked to stop
- * tries for a while only, and only for the sake of what it made, which would be made again. */
+/* A lane that is asked to stop waits for a while only, and only for the sake of what it made, which
+ * would be made again. */
+static bool lane_stops_waiting(const Lane *lane)
+{
+    return lane_stop && (lane->claims.done_count == 0 ||
+                         clock_monotonic_ms() - lane->outage_ms > STOP_OUTAGE_MS);
+}
+
+/* After trouble with Redis, and at the start: what does the lane hold? That this can be read does
+ * not end an outage: a Redis that became a replica, or is full, answers reading commands. */
 static int lane_recover(Lane *lane)
 {
     Error error;
 
     while (claims_adopt(&lane->claims, &error) != 0) {
         lane_note_outage(lane, &error);
-        if (lane_stop && (lane->claims.done_count == 0 ||
-                          clock_monotonic_ms() - lane->outage_ms > STOP_OUTAGE_MS))
+        if (lane_stops_waiting(lane))
             return -1;
     }
     return 0;
@@ -384,7 +391,7 @@ static void lane_loop(Lane *lane)
             break;
         } else {
             lane_note_outage(lane, &error);
-            result = lane_recover(lane);
+            result = lane_stops_waiting(lane) ? -1 : lane_recover(lane);
         }
     }
 }
@@ -406,7 +413,7 @@ int lane_run(const LaneSetup *setup)
         return lane.status;
     }
     lane_connect(&lane);
-    while (!lane_stop && !atomic_load(&setup->board->enrolled))
+    while (!lane_stop && !atomic_load(&setup->board->may_claim))
         clock_sleep_ms(1);
     if (lane.queue != NULL) {
         lane.jobs = job_cache_open(&options, lane.queue, lane.device);

@@ -13,19 +13,23 @@
 typedef struct Settings {
     const char *config;
     bool check_config;
+    bool standby;
 } Settings;
 
 static const Option options[] = {
     OPTION_TEXT("config", 'c', "FILE", Settings, config, "the configuration file"),
     OPTION_BOOL("check-config", 0, Settings, check_config,
                 "check the configuration and the command line, then exit"),
-    OPTION_KEY("redis", 'r', "URL", "redis.url",
-               "Redis: redis://[user:password@]host[:port][/db] or unix:/path"),
+    OPTION_KEY(
+        "redis", 'r', "URL", "redis.url",
+        "Redis: redis://[user:password@]host[:port][/db], unix:/path, or redis-sentinel://..."),
     OPTION_KEY("queue", 0, "NAME", "redis.queue", "the queue's name"),
     OPTION_KEY("lanes", 'l', "N", "worker.lanes",
                "how many tiles at a time; 0 is one for each core that this process may use"),
     OPTION_KEY("device", 'd', "DEVICE", "worker.device",
                "cpu, gpu, auto, or part of an OpenCL device's name"),
+    OPTION_BOOL("standby", 0, Settings, standby,
+                "stand by as a backup: do nothing until a monitor finds too few workers"),
     OPTION_KEY("kernel-cache", 0, "FOLDER", "worker.kernel_cache", "where built kernels are kept"),
     OPTION_KEY("tile-time-limit", 0, "TIME", "worker.tile_time_limit",
                "a lane whose tile takes longer is killed, such as 10min"),
@@ -35,7 +39,7 @@ static const Option options[] = {
 
 static const Command command = {
     .name = "tilecrew-worker",
-    .synopsis = "[--redis URL] [--lanes N] [--config FILE]",
+    .synopsis = "[--redis URL] [--lanes N] [--standby] [--config FILE]",
     .summary = "work on the tiles of a queue",
     .text = "Start one on every machine that shall help; they may come and go at any time.\n"
             "SIGTERM or Ctrl-C finishes the tiles in hand and leaves; a second one puts them back.",
@@ -63,7 +67,7 @@ static void allow_many_files(void)
     }
 }
 
-static int work(const Config *config, Error *error)
+static int work(const Config *config, bool standby, Error *error)
 {
     char *cache;
     int result;
@@ -71,7 +75,7 @@ static int work(const Config *config, Error *error)
     set_log(config);
     cache = cache_folder(config);
     allow_many_files();
-    result = supervisor_run(config, cache, error);
+    result = supervisor_run(config, cache, standby, error);
     free(cache);
     return result;
 }
@@ -91,7 +95,7 @@ int main(int argc, char **argv)
         if (result == 0) {
             result = config_apply_arguments(&config, &line, &error);
             if (result == 0 && !settings.check_config)
-                result = work(&config, &error);
+                result = work(&config, settings.standby, &error);
             config_free(&config);
         }
         options_free(&line);

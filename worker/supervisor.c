@@ -1,8 +1,10 @@
 /* One loop: look after the lanes, keep the books in Redis, wait for a signal or the next thing that
  * is due. Signals are blocked but while it waits, so nothing comes at a bad moment.
  *
- * When a lane crashed, its tiles are put right before the next lane takes its place: the one in
- * hand, which may have killed it, is counted as lost; those that only waited behind it are not. */
+ * A backup worker is `awake` or not. Not awake it has no lane, says `standby`, and waits on its
+ * wake list in slices that keep its beat and its ear for signals. Woken it starts its lanes, and
+ * says `live` once a device works; then they may claim. Told to stand down it ends its lanes, which
+ * finish their tiles, and says `standby` again. Any other worker is awake from the start. */
 #include "worker/supervisor.h"
 
 #include <errno.h>
@@ -20,12 +22,15 @@
 #include "image/image.h"
 #include "worker/crew.h"
 #include "worker/machine.h"
+#include "worker/settle.h"
 
 enum {
     CONNECT_MOST_MS = 2000, /* the loop must not stand still for long */
     COMMAND_MOST_MS = 3000,
     DEVICE_FAILURES = 5,  /* in a row: this machine's device does not work */
     LEAVE_MOST_MS = 5000, /* waits so long for Redis when leaving; then the monitor clears up */
+    HEAR_MOST_MS = 500,   /* a slice of waiting to be woken, in which signals are not heard */
+    LEFTOVERS_EVERY_MS = 5000,
     HOST_NAME = 256,
 };
 
@@ -39,6 +44,10 @@ typedef struct Supervisor {
     char host[HOST_NAME];
     Crew crew;
     Phase phase;
+    bool backup;          /* started to stand by */
+    bool enrolled;        /* the queue knows the worker */
+    bool awake;           /* has lanes, or shall have */
+    int64_t leftovers_ms; /* standing by: when its lists were last looked at; 0: never awake */
     QueueWorker record;
     CpuTimes cpu;
     int64_t next_beat_ms;
@@ -88,7 +97,7 @@ static void supervisor_obey(Supervisor *supervisor, int signal_number)
     }
 }
 
-static void supervisor_rest(Supervisor *supervisor, int64_t until_ms)
+static void supervisor_sleep(Supervisor *supervisor, int64_t until_ms)
 {
     int64_t rest = until_ms - clock_monotonic_ms();
     struct timespec span = {0};
@@ -150,7 +159,7 @@ static int supervisor_connect(Supervisor *supervisor, Error *error)
         supervisor_note_outage(supervisor, error);
         until = supervisor_retry_ms(supervisor);
         while (supervisor->phase == PHASE_WORK && clock_monotonic_ms() < until)
-            supervisor_rest(supervisor, until);
+            supervisor_sleep(supervisor, until);
     }
     return 0;
 }
@@ -168,19 +177,35 @@ static void supervisor_describe(Supervisor *supervisor)
                                        .device = supervisor->crew.setup.board->device,
                                        .pid = getpid(),
                                        .lanes = supervisor->crew.count,
-                                       .state = WORKER_LIVE};
+                                       .backup = supervisor->backup,
+                                       .state = supervisor->backup ? WORKER_STANDBY : WORKER_LIVE};
+    supervisor->awake = !supervisor->backup;
     memcpy(supervisor->record.id, supervisor->id, sizeof supervisor->record.id);
     supervisor->rated_ms = clock_monotonic_ms();
+}
+
+/* The queue has the worker as `live`. */
+static void supervisor_let_claim(Supervisor *supervisor)
+{
+    Board *board = supervisor->crew.setup.board;
+
+    if (supervisor->record.state != WORKER_LIVE || atomic_load(&board->may_claim))
+        return;
+    atomic_store(&board->may_claim, true);
+    log_info("worker ready", "id=%s lanes=%d device=\"%s\" redis=%s", supervisor->id,
+             supervisor->crew.count, supervisor->record.device,
+             queue_display_url(supervisor->queue));
 }
 
 static int supervisor_enrol(Supervisor *supervisor, Error *error)
 {
     if (queue_enrol_worker(supervisor->queue, &supervisor->record, error) != 0)
         return -1;
-    atomic_store(&supervisor->crew.setup.board->enrolled, true);
-    log_info("worker ready", "id=%s lanes=%d device=\"%s\" redis=%s", supervisor->id,
-             supervisor->crew.count, supervisor->record.device,
-             queue_display_url(supervisor->queue));
+    supervisor->enrolled = true;
+    if (supervisor->record.state == WORKER_STANDBY)
+        log_info("worker stands by", "id=%s redis=%s", supervisor->id,
+                 queue_display_url(supervisor->queue));
+    supervisor_let_claim(supervisor);
     return 0;
 }
 
@@ -216,6 +241,9 @@ static void supervisor_start_anew(Supervisor *supervisor)
     memcpy(old, supervisor->id, sizeof old);
     crew_kill_and_reap(&supervisor->crew);
     board_reset(supervisor->crew.setup.board, supervisor->crew.count);
+    if (supervisor->backup) /* it stands by again */
+        board_close(supervisor->crew.setup.board);
+    supervisor->enrolled = false;
     supervisor_describe(supervisor);
     log_warning("worker was fenced", "id=%s new=%s", old, supervisor->id);
 }
@@ -233,69 +261,85 @@ static int supervisor_beat(Supervisor *supervisor, Error *error)
         crew_kill_and_reap(&supervisor->crew); /* their tiles are others' now */
     else if (state == WORKER_DRAINING)
         supervisor_finish(supervisor, "drained");
+    else
+        supervisor_let_claim(supervisor);
     return 0;
 }
 
-/* ---------------------------------------------------------------- tiles of dead lanes */
+/* ---------------------------------------------------------------- standing by */
 
-static bool supervisor_is_in_hand(const LaneSlot *slot, const QueueTask *task)
+static void supervisor_obey_word(Supervisor *supervisor, QueueWord word)
 {
-    return slot->tile_since_ms != 0 && strcmp(task->job, slot->task.job) == 0 &&
-           task->image == slot->task.image && task->tile == slot->task.tile;
+    if (supervisor->phase != PHASE_WORK)
+        return;
+    if (word == WORD_WAKE && !supervisor->awake) {
+        log_info("worker woken", "id=%s", supervisor->id);
+        supervisor->awake = true;
+    } else if (word == WORD_STAND_DOWN && supervisor->awake) {
+        log_info("worker stands down", "finishing the tiles in hand");
+        supervisor->awake = false;
+        crew_signal(&supervisor->crew, SIGTERM);
+    }
 }
 
-/* What is left in the lane's list is the tile in hand, or tiles of which nobody knows which one
- * was. */
-static int supervisor_blame(Supervisor *supervisor, int lane, const QueueTask *in_hand,
-                            Error *error)
+/* A lane that ended while it waited for a tile may have been given one in its last moment. */
+static int supervisor_put_back_leftovers(Supervisor *supervisor, Error *error)
 {
-    const LanePlace *place = &supervisor->crew.place[lane];
-    int moved = 1;
+    const int64_t now = clock_monotonic_ms();
 
-    if (place->over_time && in_hand != NULL)
-        return queue_fail(supervisor->queue, supervisor->id, lane, in_hand, place->reason, false,
-                          error);
-    while (moved > 0)
-        if (queue_reclaim_lane(supervisor->queue, supervisor->id, lane, place->reason,
-                               supervisor->config->monitor.reclaim_batch, &moved, error) != 0)
+    if (supervisor->leftovers_ms == 0 || now - supervisor->leftovers_ms < LEFTOVERS_EVERY_MS)
+        return 0;
+    supervisor->leftovers_ms = now;
+    return settle_put_back(&supervisor->crew, supervisor->queue, error);
+}
+
+/* Follows what the lanes make of being woken or stood down. */
+static int supervisor_change_state(Supervisor *supervisor, Error *error)
+{
+    Board *board = supervisor->crew.setup.board;
+    QueueWorker *record = &supervisor->record;
+
+    if (!supervisor->backup || supervisor->phase != PHASE_WORK)
+        return 0;
+    if (supervisor->awake && record->state == WORKER_STANDBY &&
+        atomic_load(&board->device_state) == DEVICE_KNOWN) {
+        record->state = WORKER_LIVE;
+        supervisor->next_beat_ms = clock_monotonic_ms();
+    } else if (!supervisor->awake && record->state == WORKER_LIVE &&
+               crew_alive(&supervisor->crew) == 0) {
+        if (settle_put_back(&supervisor->crew, supervisor->queue, error) != 0)
             return -1;
-    return 0;
+        board_close(board);
+        record->state = WORKER_STANDBY;
+        supervisor->leftovers_ms = supervisor->next_beat_ms = clock_monotonic_ms();
+        log_info("worker stands by", "id=%s tiles=%" PRId64, supervisor->id, record->tiles);
+    }
+    return supervisor->awake ? 0 : supervisor_put_back_leftovers(supervisor, error);
 }
 
-static int supervisor_settle_lane(Supervisor *supervisor, int lane, Error *error)
+static bool supervisor_stands_by(const Supervisor *supervisor)
 {
-    LaneSlot *slot = &supervisor->crew.setup.board->slot[lane];
-    const int most = 2 * supervisor->config->worker.claim_ahead;
-    QueueTask *tasks = memory_need((size_t)most * sizeof *tasks);
-    QueueTask in_hand = {0};
-    int count = 0, others = 0, result;
-
-    result = queue_adopt(supervisor->queue, supervisor->id, lane, tasks, most, &count, error);
-    for (int i = 0; i < count; i++)
-        if (supervisor_is_in_hand(slot, &tasks[i]))
-            in_hand = tasks[i];
-        else
-            tasks[others++] = tasks[i];
-    if (result == 0 && others < count && others > 0)
-        result = queue_put_back(supervisor->queue, supervisor->id, lane, tasks, others, error);
-    if (result == 0)
-        result = supervisor_blame(supervisor, lane, others < count ? &in_hand : NULL, error);
-    free(tasks);
-    if (result != 0)
-        return -1;
-    board_end_tile(slot);
-    board_clean_up(slot);
-    supervisor->crew.place[lane].unsettled = false;
-    return 0;
+    return supervisor->enrolled && supervisor->record.state == WORKER_STANDBY &&
+           !supervisor->awake && supervisor->phase == PHASE_WORK && supervisor->outage == 0;
 }
 
-static int supervisor_settle(Supervisor *supervisor, Error *error)
+/* Waits for a signal until then; standing by, for the monitor's word. */
+static void supervisor_rest(Supervisor *supervisor, int64_t until_ms)
 {
-    for (int lane = 0; lane < supervisor->crew.count; lane++)
-        if (supervisor->crew.place[lane].unsettled &&
-            supervisor_settle_lane(supervisor, lane, error) != 0)
-            return -1;
-    return 0;
+    int64_t wait_ms = until_ms - clock_monotonic_ms();
+    QueueWord word;
+    Error error;
+
+    if (!supervisor_stands_by(supervisor) || wait_ms <= 0) {
+        supervisor_sleep(supervisor, until_ms);
+        return;
+    }
+    wait_ms = wait_ms < HEAR_MOST_MS ? wait_ms : HEAR_MOST_MS;
+    if (queue_hear_word(supervisor->queue, supervisor->id, wait_ms, &word, &error) != 0)
+        supervisor->next_beat_ms = clock_monotonic_ms(); /* which tells whether it is an outage */
+    else
+        supervisor_obey_word(supervisor, word);
+    supervisor_sleep(supervisor, 0);
 }
 
 /* ---------------------------------------------------------------- the loop */
@@ -304,20 +348,21 @@ static bool supervisor_may_enrol(const Supervisor *supervisor)
 {
     const Board *board = supervisor->crew.setup.board;
 
-    return supervisor->phase == PHASE_WORK && !atomic_load(&board->enrolled) &&
-           atomic_load(&board->device_state) == DEVICE_KNOWN;
+    return supervisor->phase == PHASE_WORK && !supervisor->enrolled &&
+           (!supervisor->awake || atomic_load(&board->device_state) == DEVICE_KNOWN);
 }
 
 /* Everything that is due in Redis. */
 static int supervisor_keep_books(Supervisor *supervisor, Error *error)
 {
-    const Board *board = supervisor->crew.setup.board;
+    QueueWord word;
 
     if (supervisor_may_enrol(supervisor) && supervisor_enrol(supervisor, error) != 0)
         return -1;
-    if (!atomic_load(&board->enrolled))
+    if (!supervisor->enrolled)
         return 0;
-    if (supervisor_settle(supervisor, error) != 0)
+    if (settle_dead_lanes(&supervisor->crew, supervisor->queue, error) != 0 ||
+        supervisor_change_state(supervisor, error) != 0)
         return -1;
     if (clock_monotonic_ms() < supervisor->next_beat_ms && !supervisor->crew.fence_suspected)
         return 0;
@@ -325,6 +370,11 @@ static int supervisor_keep_books(Supervisor *supervisor, Error *error)
         return -1;
     supervisor->crew.fence_suspected = false;
     supervisor->next_beat_ms = clock_monotonic_ms() + supervisor->config->worker.beat_ms;
+    if (!supervisor->enrolled || supervisor->record.state != WORKER_LIVE || !supervisor->backup)
+        return 0;
+    if (queue_hear_word(supervisor->queue, supervisor->id, 0, &word, error) != 0)
+        return -1;
+    supervisor_obey_word(supervisor, word);
     return 0;
 }
 
@@ -343,13 +393,12 @@ static int64_t supervisor_look(Supervisor *supervisor)
     } else {
         supervisor_note_answer(supervisor);
     }
-    if (supervisor->phase == PHASE_WORK) {
+    if (supervisor->phase == PHASE_WORK && supervisor->awake) {
         crew_start_due(crew);
         if (crew_next_ms(crew) < next)
             next = crew_next_ms(crew);
     }
-    if (supervisor->outage == 0 && supervisor->next_beat_ms < next &&
-        atomic_load(&crew->setup.board->enrolled))
+    if (supervisor->outage == 0 && supervisor->next_beat_ms < next && supervisor->enrolled)
         next = supervisor->next_beat_ms;
     if (supervisor_may_enrol(supervisor) && supervisor->outage == 0)
         next = 0; /* it was fenced just now */
@@ -362,9 +411,9 @@ static void supervisor_leave(Supervisor *supervisor)
     int64_t next;
     Error error;
 
-    if (!atomic_load(&supervisor->crew.setup.board->enrolled))
+    if (!supervisor->enrolled)
         return;
-    while (supervisor_settle(supervisor, &error) != 0 ||
+    while (settle_dead_lanes(&supervisor->crew, supervisor->queue, &error) != 0 ||
            queue_leave(supervisor->queue, supervisor->id, &error) != 0) {
         supervisor_note_outage(supervisor, &error);
         if (clock_monotonic_ms() >= until || supervisor->phase == PHASE_ABANDON) {
@@ -373,7 +422,7 @@ static void supervisor_leave(Supervisor *supervisor)
             return;
         }
         next = supervisor_retry_ms(supervisor);
-        supervisor_rest(supervisor, next < until ? next : until);
+        supervisor_sleep(supervisor, next < until ? next : until);
     }
     log_info("worker left", "id=%s tiles=%" PRId64, supervisor->id, crew_tiles(&supervisor->crew));
 }
@@ -399,10 +448,11 @@ static int supervisor_work(Supervisor *supervisor, Error *error)
     return result;
 }
 
-int supervisor_run(const Config *config, const char *cache_dir, Error *error)
+int supervisor_run(const Config *config, const char *cache_dir, bool standby, Error *error)
 {
     Supervisor supervisor = {
         .config = config,
+        .backup = standby,
         .options = {.url = config->redis.url,
                     .password_file = config->redis.password_file,
                     .name = config->redis.queue,

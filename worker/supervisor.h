@@ -2,7 +2,10 @@
  *
  * The supervisor never works on an image and never opens OpenCL (a runtime with threads does not
  * survive a fork), so it can always replace a lane that does. It is single-threaded; while Redis is
- * away it goes on, for ever. */
+ * away it goes on, for ever.
+ *
+ * A backup worker (standby) enrols and beats, but has no lanes until a monitor wakes
+ * it, and none again when that tells it to stand down. */
 #ifndef WORKER_SUPERVISOR_H
 #define WORKER_SUPERVISOR_H
 
@@ -13,6 +16,6 @@
  * hand are finished, a second signal puts them back), or the queue's word to drain. Returns 0, or
  * -1 when it cannot work: ERROR_DEVICE, ERROR_CONFIG, ERROR_SYSTEM. cache_dir: of built kernels, or
  * NULL. */
-int supervisor_run(const Config *config, const char *cache_dir, Error *error);
+int supervisor_run(const Config *config, const char *cache_dir, bool standby, Error *error);
 
 #endif

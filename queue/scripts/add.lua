@@ -1,7 +1,7 @@
 -- add.lua: stores images of a job and lists their tiles, once: a call that comes again changes
 -- nothing, since images are numbered and `images` says how many there are.
--- ARGV: id, number of the first image, ready_low, ready_batch, then for each image: record, tiles,
---       pixels
+-- ARGV: id, number of the first image, ready_low, ready_batch, who adds ("": anyone), then for each
+--       image: record, tiles, pixels
 -- Reply: how many images the job has, how many bits they use
 local job = job_of(ARGV[1])
 if not job.state then
@@ -10,6 +10,12 @@ end
 if job.sealed or job.state == 'cancelled' then
     return redis.error_reply('JOB job ' .. ARGV[1] .. ' takes no more images: it is ' ..
                              (job.state == 'cancelled' and 'cancelled' or 'sealed'))
+end
+if ARGV[5] ~= '' then
+    if call('HGET', job.key, 'producer') ~= ARGV[5] then
+        return redis.error_reply('JOB job ' .. ARGV[1] .. ' was taken over by another submission of the same')
+    end
+    call('HSET', job.key, 'tended_ms', now())
 end
 
 local function list_tiles(image, tiles)
@@ -25,7 +31,7 @@ end
 
 local image = tonumber(ARGV[2])
 if image == tonumber(call('HGET', job.key, 'images')) then
-    for i = 5, #ARGV, 3 do
+    for i = 6, #ARGV, 3 do
         local tiles = tonumber(ARGV[i + 1])
         call('HSET', job.key .. ':images', image, ARGV[i])
         list_tiles(image, tiles)

@@ -9,6 +9,7 @@ end
 if state ~= 'draining' then
     state = ARGV[2]
 end
+go_on_when_full()
 call('HINCRBY', key, 'beat', 1)
 call('HSET', key, 'state', state, 'seen_ms', now(), unpack(ARGV, 3))
 return state

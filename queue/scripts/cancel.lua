@@ -9,6 +9,7 @@ end
 if job.state == 'done' or call('HGET', job.key, 'finished_ms') ~= '0' then
     return {0, '0'}
 end
+go_on_when_full()
 if job.state ~= 'cancelled' then
     job.state = 'cancelled'
     call('HSET', job.key, 'state', 'cancelled', 'reason', '')

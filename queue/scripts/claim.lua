@@ -5,6 +5,7 @@ local state = call('HGET', prefix .. 'worker:' .. ARGV[2], 'state')
 if not state or state == 'fenced' then
     return redis.error_reply('FENCED worker ' .. ARGV[2] .. ' is ' .. (state or 'not enrolled') .. ': enrol anew')
 end
+go_on_when_full()
 local texts = claim(ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
 settle()
 return texts

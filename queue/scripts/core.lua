@@ -12,3 +12,9 @@ end
 local function emit(kind, job, detail)
     call('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'kind', kind, 'job', job, 'detail', detail)
 end
+
+-- A Redis whose memory is full refuses the first write of a script, unless it can only free memory,
+-- and lets the rest pass. What keeps work going, and so makes room, begins with such a write.
+local function go_on_when_full()
+    call('DEL', prefix .. 'none')
+end

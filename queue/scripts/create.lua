@@ -6,7 +6,7 @@ if call('EXISTS', key) == 1 then
     return 0
 end
 call('HSET', key, 'state', 'submitting', 'reason', '', 'sealed', 0, 'created_ms', now(), 'started_ms', 0,
-     'finished_ms', 0)
+     'finished_ms', 0, 'tended_ms', now())
 for _, counter in ipairs({'images', 'tiles', 'bits', 'left', 'pixels', 'images_done', 'images_failed', 'pixels_done',
                           'bytes_done', 'dead', 'dropped', 'fenced', 'retried', 'repairs'}) do
     call('HSET', key, counter, 0)

@@ -1,21 +1,40 @@
--- dead.lua: one step through `dead` for one job: its tiles are tried again, counts at 0, or
--- discarded; those of other jobs go to the end of the list.
--- ARGV: id, "retry" | "discard", most
--- Reply: tiles looked at, tiles of the job among them
-local job = job_of(ARGV[1])
-if not job.state then
-    return redis.error_reply('JOB there is no job ' .. ARGV[1])
-end
-if ARGV[2] == 'retry' and job.state == 'cancelled' then
-    return redis.error_reply('JOB job ' .. ARGV[1] .. ' was cancelled: submit its images again')
+-- dead.lua: one step through `dead`: tiles of one job, or of all, whose reason has a text in it, are
+-- tried again, counts at 0, or discarded; the others go to the end of the list.
+-- ARGV: id or "", "retry" | "discard", most, text or ""
+-- Reply: tiles looked at, tiles moved
+-- Tiles of a cancelled job are not tried again: those of one that is named are refused.
+local wanted, verb, text_wanted = ARGV[1], ARGV[2], ARGV[4]
+if wanted ~= '' then
+    local job = job_of(wanted)
+    if not job.state then
+        return redis.error_reply('JOB there is no job ' .. wanted)
+    end
+    if verb == 'retry' and job.state == 'cancelled' then
+        return redis.error_reply('JOB job ' .. wanted .. ' was cancelled: submit its images again')
+    end
 end
 
-local function retry(image, tile)
+local function is_meant(job, text)
+    if (wanted ~= '' and job.id ~= wanted) or (verb == 'retry' and job.state == 'cancelled') then
+        return false
+    end
+    if text_wanted == '' then
+        return true
+    end
+    local info = call('HGET', prefix .. 'dead:info', text) or ''
+    local reason = string.match(info, '^%S+ %S* (.*)$') or info
+    return string.find(reason, text_wanted, 1, true) ~= nil
+end
+
+local function retry(job, image, tile)
     call('RPUSH', job.key .. ':tiles', job.id .. ':' .. image .. ':' .. tile .. ':0:0')
     count(job, 'left', 1)
     if call('HINCRBY', job.key .. ':failed', image, -1) == 0 then
         call('HDEL', job.key .. ':failed', image)
         count(job, 'images_failed', -1)
+    end
+    if job.state == 'done' then
+        reopen(job)
     end
 end
 
@@ -23,24 +42,22 @@ local texts = call('LPOP', prefix .. 'dead', ARGV[3]) or {}
 local others, moved = {}, 0
 for _, text in ipairs(texts) do
     local id, image, tile = parse(text)
-    if id ~= job.id then
+    local job = job_of(id)
+    if not is_meant(job, text) then
         others[#others + 1] = text
     else
         call('HDEL', prefix .. 'dead:info', text)
         moved = moved + 1
-        if ARGV[2] == 'retry' then
-            retry(image, tile)
-        else
+        count(job, 'dead', -1)
+        if job.state and verb == 'retry' then
+            retry(job, image, tile)
+        elseif job.state then
             mark_dropped(job, image, tile)
         end
     end
 end
 if #others > 0 then
     call('RPUSH', prefix .. 'dead', unpack(others))
-end
-count(job, 'dead', -moved)
-if moved > 0 and ARGV[2] == 'retry' and job.state == 'done' then
-    reopen(job)
 end
 settle()
 return {#texts, moved}

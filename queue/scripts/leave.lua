@@ -22,7 +22,7 @@ for lane = 0, tonumber(field[2]) - 1 do
     end
 end
 if left > 0 then
-    call('DEL', key)
+    call('DEL', key, prefix .. 'wake:' .. ARGV[1])
     call('SREM', prefix .. 'workers', ARGV[1])
     if ARGV[2] == 'leave' then
         emit('worker_left', '', ARGV[1])

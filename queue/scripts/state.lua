@@ -21,6 +21,7 @@ local function hold(state, reason)
     end)
 end
 
+go_on_when_full()
 local open = job.state == 'submitting' or job.state == 'running'
 if verb == 'seal' and not job.sealed and job.state ~= 'cancelled' then
     call('HSET', job.key, 'sealed', 1)

@@ -9,8 +9,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 FILE = re.compile(r"(?:[a-z_.-]+/)+[A-Za-z0-9_.-]*\.(?:c|h|cl|lua|sh|py|mk|yaml|md|svg|png)")
 FUNCTION = re.compile(r"(?:base|board|bytes|chain|claims|clock|config|courier|device|error|follow|image|join|job_cache|lane|"
-                      r"liveness|log|memory|operation|pace|pipeline|plan|planner|point|program|progress|queue|servers|"
-                      r"session|stream|store|submission|supervisor|sweep|text|tile|walk|window)_[a-z0-9_]+")
+                      r"liveness|log|memory|operation|pace|pipeline|plan|planner|point|program|progress|queue|reserve|"
+                      r"servers|session|settle|stream|store|submission|supervisor|sweep|text|tile|walk|window)_[a-z0-9_]+")
 
 
 def name_of(path):

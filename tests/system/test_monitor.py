@@ -62,9 +62,9 @@ class Crew:
     def kill_redis(self):
         stop(self.server.process, signal.SIGKILL)
 
-    def start(self, program, name):
+    def start(self, program, name, *options):
         with open(self.folder / f"{name}.log", "wb") as log:
-            process = subprocess.Popen([BIN / program, "--config", self.config], stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([BIN / program, "--config", self.config, *options], stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, env=self.environment)
         self.processes.append(process)
         return process

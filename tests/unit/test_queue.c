@@ -167,7 +167,7 @@ static void a_failed_tile_is_tried_again_and_then_given_up(void **state)
     assert_int_equal(glance(queue, id).state, JOB_DONE);
     assert_int_equal(glance(queue, id).images_failed, 1);
     assert_int_equal(glance(queue, id).retried, 2);
-    need(queue_list_dead(queue, NULL, 10, &dead, &count, &error), &error);
+    need(queue_list_dead(queue, &(QueueDeadFilter){0}, 10, &dead, &count, &error), &error);
     assert_int_equal(count, 1);
     assert_string_equal(dead[0].reason, "no luck");
     assert_string_equal(dead[0].worker, "w");
@@ -196,16 +196,24 @@ static void too_many_losses_end_a_tile(void **state)
 {
     const QueueJobSpec spec = plain_spec();
     QueueTask task;
+    QueueDead *dead;
     char id[QUEUE_JOB_ID];
+    size_t count;
     int moved;
 
     (void)state;
     submit(queue, &spec, 1, 1, id);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(claim(queue, "w", 0, 1, &task), 1);
-        need(queue_reclaim_lane(queue, "w", 0, "signal 11", 10, &moved, &error), &error);
+        need(
+            queue_reclaim_lane(queue, "w", 0, "its lane was killed by SIGSEGV", 10, &moved, &error),
+            &error);
         conserved(queue, id);
     }
+    need(queue_list_dead(queue, &(QueueDeadFilter){0}, 5, &dead, &count, &error), &error);
+    assert_int_equal(count, 1);
+    assert_string_equal(dead->reason, "killed its lane 3 times, last by SIGSEGV");
+    queue_free_dead(dead, count);
     assert_int_equal(claim(queue, "w", 0, 1, &task), 0);
     assert_int_equal(conserved(queue, id).dead, 1);
     assert_int_equal(glance(queue, id).state, JOB_DONE);
@@ -225,7 +233,7 @@ static void dead_tiles_that_are_retried_reopen_the_job(void **state)
     need(queue_fail(queue, "w", 0, &tasks[1], "bad", true, &error), &error);
     assert_int_equal(commit(queue, "w", 0, &tasks[2]), COMMIT_DONE);
     assert_int_equal(glance(queue, id).state, JOB_DONE);
-    need(queue_retry_dead(queue, id, &moved, &error), &error);
+    need(queue_retry_dead(queue, &(QueueDeadFilter){.job = id}, &moved, &error), &error);
     assert_int_equal(moved, 2);
     assert_int_equal(glance(queue, id).state, JOB_RUNNING);
     assert_int_equal(glance(queue, id).images_failed, 0);
@@ -251,12 +259,51 @@ static void discarded_tiles_are_dropped_and_their_image_stays_failed(void **stat
     submit(queue, &spec, 1, 1, other);
     assert_int_equal(claim(queue, "w", 0, 1, &task), 1);
     need(queue_fail(queue, "w", 0, &task, "bad", true, &error), &error);
-    need(queue_discard_dead(queue, id, &moved, &error), &error);
+    need(queue_discard_dead(queue, &(QueueDeadFilter){.job = id}, &moved, &error), &error);
     assert_int_equal(moved, 1);
     assert_int_equal(conserved(queue, id).dropped, 1);
     assert_int_equal(conserved(queue, other).dead, 1);
     assert_int_equal(glance(queue, id).images_failed, 1);
     assert_int_equal(glance(queue, id).left, 0);
+}
+
+static void dead_tiles_are_chosen_by_job_and_by_reason(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    char one[QUEUE_JOB_ID], other[QUEUE_JOB_ID];
+    QueueDead *dead;
+    QueueTask task;
+    int64_t moved;
+    size_t count;
+
+    (void)state;
+    submit(queue, &spec, 600, 1, one);
+    submit(queue, &spec, 600, 1, other);
+    for (int i = 0; claim(queue, "w", 0, 1, &task) == 1; i++)
+        need(queue_fail(queue, "w", 0, &task, i % 3 == 0 ? "bad [x] luck" : "w lost", true, &error),
+             &error);
+    need(queue_list_dead(queue, &(QueueDeadFilter){.reason = "[x]"}, 5000, &dead, &count, &error),
+         &error);
+    assert_int_equal(count, 400);
+    queue_free_dead(dead, count);
+    need(queue_list_dead(queue, &(QueueDeadFilter){.reason = "nothing"}, 5000, &dead, &count,
+                         &error),
+         &error);
+    assert_int_equal(count, 0);
+    queue_free_dead(dead, count);
+    need(queue_retry_dead(queue, &(QueueDeadFilter){.job = one, .reason = "luck"}, &moved, &error),
+         &error);
+    assert_in_range(moved, 1, 399);
+    assert_int_equal(glance(queue, one).left, moved);
+    assert_int_equal(glance(queue, other).left, 0);
+    assert_int_equal(conserved(queue, one).dead, 600 - moved);
+    need(queue_discard_dead(queue, &(QueueDeadFilter){.reason = "lost"}, &moved, &error), &error);
+    assert_int_equal(moved, 800); /* neither the worker's name nor a pattern counts */
+    need(queue_retry_dead(queue, &(QueueDeadFilter){0}, &moved, &error), &error);
+    assert_int_equal(conserved(queue, one).dead + conserved(queue, other).dead, 0);
+    assert_int_equal(work_off(queue, "w", 0), 400);
+    assert_int_equal(conserved(queue, other).dropped + conserved(queue, one).dropped, 800);
+    assert_int_equal(glance(queue, other).state, JOB_DONE);
 }
 
 static void what_is_put_back_is_not_counted_and_comes_first(void **state)
@@ -337,6 +384,7 @@ int main(void)
         TEST(too_many_losses_end_a_tile),
         TEST(dead_tiles_that_are_retried_reopen_the_job),
         TEST(discarded_tiles_are_dropped_and_their_image_stays_failed),
+        TEST(dead_tiles_are_chosen_by_job_and_by_reason),
         TEST(what_is_put_back_is_not_counted_and_comes_first),
         TEST(commit_and_claim_is_both),
         TEST(what_is_no_task_does_not_stop_a_lane),

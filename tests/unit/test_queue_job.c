@@ -1,4 +1,5 @@
 /* Jobs against a real Redis: fairness, pausing, cancelling, auditing, and what goes with a job. */
+#include "queue/connection.h"
 #include "queue_fixture.h"
 
 static Server server;
@@ -256,6 +257,101 @@ static void an_audit_finds_and_reissues_what_is_nowhere(void **state)
     assert_int_equal(conserved(queue, id).done, 40);
 }
 
+static void a_job_takes_images_from_its_producer_alone(void **state)
+{
+    QueueJobSpec spec = plain_spec();
+    QueueImage images[2] = {{.path = (char *)"a", .result = (char *)"a", .tiles = 1},
+                            {.path = (char *)"b", .result = (char *)"b", .tiles = 1}};
+    char id[QUEUE_JOB_ID];
+    Queue *second = open_queue(server.url, queue_name, &error);
+    QueueJob job;
+    bool ours;
+
+    (void)state;
+    assert_non_null(second);
+    spec.producer = "first";
+    spec.fingerprint = "f";
+    need(queue_create_job(queue, &spec, id, &error), &error);
+    need(queue_add_images(queue, id, images, 1, &error), &error);
+    need(queue_take_job(second, id, "nobody", "second", &ours, &error), &error);
+    assert_false(ours);
+    need(queue_tend_job(queue, id, "first", &ours, &error), &error);
+    assert_true(ours);
+    need(queue_take_job(second, id, "first", "second", &ours, &error), &error);
+    assert_true(ours);
+    assert_int_equal(queue_add_images(queue, id, images + 1, 1, &error), -1);
+    assert_int_equal(error.kind, ERROR_USAGE);
+    assert_contains(error.message, "taken over");
+    need(queue_add_images(second, id, images + 1, 1, &error), &error);
+    assert_int_equal(images[1].number, 1);
+    need(queue_tend_job(queue, id, "first", &ours, &error), &error);
+    assert_false(ours);
+    job = read_job(queue, id);
+    assert_string_equal(job.producer, "second");
+    assert_string_equal(job.fingerprint, "f");
+    assert_false(job.sealed);
+    assert_in_range(job.silent_ms, 0, 5000);
+    queue_free_job(&job);
+    need(queue_seal_job(second, id, &error), &error);
+    assert_int_equal(conserved(queue, id).total, 2);
+    queue_close(second);
+}
+
+static void images_that_redis_lost_are_told(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    QueueImage image = {.path = (char *)"a", .result = (char *)"a", .tiles = 1};
+    char id[QUEUE_JOB_ID];
+
+    (void)state;
+    need(queue_create_job(queue, &spec, id, &error), &error);
+    need(queue_add_images(queue, id, &image, 1, &error), &error);
+    command_put(queue, "HSET", queue_key(queue, "job:%s", id).text, "images", "0");
+    need(queue_do(queue, &error), &error);
+    assert_int_equal(queue_add_images(queue, id, &image, 1, &error), -1);
+    assert_int_equal(error.kind, ERROR_STORE);
+    assert_contains(error.message, "has lost the last 1 images");
+}
+
+/* What no script can do, a person can: counters that disagree with the bitmaps are counted again.
+ */
+static void a_repair_counts_again(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    char id[QUEUE_JOB_ID], key[64];
+    QueueAudit *rows;
+    QueueTask task;
+    int64_t repaired;
+    size_t count;
+
+    (void)state;
+    submit(queue, &spec, 5, 3, id);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(claim(queue, "w", 0, 1, &task), 1);
+        assert_true(commit(queue, "w", 0, &task) <= COMMIT_JOIN);
+    }
+    assert_int_equal(audit(queue, id).miscounted, 0);
+    snprintf(key, sizeof key, "job:%s", id);
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "left", "4");
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "images_done", "-1");
+    command_put(queue, "HINCRBY", queue_key(queue, "%s", key).text, "tiles", "2");
+    need(queue_do(queue, &error), &error);
+    assert_int_equal(audit(queue, id).miscounted, 3);
+    need(queue_audit(queue, id, true, &rows, &count, &repaired, &error), &error);
+    free(rows);
+    assert_int_equal(repaired, 0);
+    assert_int_equal(conserved(queue, id).miscounted, 0);
+    work_off(queue, "w", 0);
+    assert_int_equal(glance(queue, id).state, JOB_DONE);
+    assert_int_equal(glance(queue, id).images_done, 5);
+    command_put(queue, "HSET", queue_key(queue, "%s", key).text, "left", "7", "state", "running",
+                "finished_ms", "0");
+    need(queue_do(queue, &error), &error);
+    need(queue_audit(queue, id, true, &rows, &count, &repaired, &error), &error);
+    free(rows);
+    assert_int_equal(glance(queue, id).state, JOB_DONE); /* it ends by the repair */
+}
+
 static void an_audit_sees_what_is_doubled_and_it_is_done_once(void **state)
 {
     const QueueJobSpec spec = plain_spec();
@@ -449,6 +545,9 @@ int main(void)
         TEST(an_empty_job_is_done_when_it_is_sealed),
         TEST(a_sealed_job_takes_no_more_images),
         TEST(an_audit_finds_and_reissues_what_is_nowhere),
+        TEST(a_job_takes_images_from_its_producer_alone),
+        TEST(images_that_redis_lost_are_told),
+        TEST(a_repair_counts_again),
         TEST(an_audit_sees_what_is_doubled_and_it_is_done_once),
         TEST(a_repair_takes_back_claims_of_unknown_workers),
         TEST(an_expired_job_leaves_no_key),

@@ -154,10 +154,37 @@ static void a_server_that_hangs_is_given_up_at_the_deadline(void **state)
     server_stop(&server);
 }
 
+/* All that lets work end, and so makes room. */
+static void work_on_when_full(Queue *queue, const char *id)
+{
+    QueueWorker worker = {.id = "w", .state = WORKER_LIVE};
+    QueueWorkerState seen;
+    QueueTask tasks[2];
+    int64_t image, moved;
+    bool failed, fenced;
+    int count;
+
+    need(queue_beat(queue, &worker, &seen, &error), &error);
+    assert_int_equal(seen, WORKER_LIVE);
+    need(queue_claim(queue, "w", 0, 1, 0, tasks, &count, &error), &error);
+    assert_int_equal(count, 1);
+    need(queue_put_back(queue, "w", 0, tasks, 1, &error), &error);
+    need(queue_block_job(queue, id, "full", &error), &error);
+    need(queue_claim(queue, "w", 0, 1, 50, tasks, &count, &error), &error);
+    assert_int_equal(count, 0);
+    need(queue_resume_job(queue, id, &error), &error);
+    need(queue_refill(queue, 16, 64, &moved, &error), &error);
+    need(queue_next_finished(queue, id, 20, &image, &failed, &error), &error);
+    assert_int_equal(image, -1);
+    enrol(queue, "v");
+    need(queue_fence_worker(queue, "v", 0, &fenced, &error), &error);
+    assert_true(fenced);
+}
+
 static void a_full_redis_is_no_lost_connection(void **state)
 {
     const QueueJobSpec spec = plain_spec();
-    char id[QUEUE_JOB_ID];
+    char id[QUEUE_JOB_ID], other[QUEUE_JOB_ID];
     QueueTask task;
     QueueJob *jobs;
     size_t count;
@@ -180,6 +207,9 @@ static void a_full_redis_is_no_lost_connection(void **state)
     assert_int_equal(count, 1);
     queue_free_job(&jobs[0]);
     free(jobs);
+    assert_int_equal(queue_create_job(queue, &spec, other, &error), -1); /* nothing new */
+    assert_int_equal(error.kind, ERROR_FULL);
+    work_on_when_full(queue, id);
     assert_int_equal(cli(&server, "config set maxmemory 0"), 0);
     conserved(queue, id);
     queue_close(queue);

@@ -35,14 +35,39 @@ static void urls_are_understood(void **state)
         if (address_parse(cases[i].url, &address, &error) != 0)
             fail_msg("%s: %s", cases[i].url, error.message);
         assert_string_equal(shown(address.path), shown(cases[i].path));
-        assert_string_equal(shown(address.host), shown(cases[i].host));
-        assert_string_equal(address.port, cases[i].port);
+        assert_string_equal(shown(address.at.name), shown(cases[i].host));
+        assert_string_equal(address.at.port, cases[i].port);
         assert_string_equal(shown(address.user), shown(cases[i].user));
         assert_string_equal(shown(address.password), shown(cases[i].password));
         assert_int_equal(address.db, cases[i].db);
         assert_string_equal(address.display, cases[i].display);
         address_free(&address);
     }
+}
+
+static void sentinels_are_understood(void **state)
+{
+    QueueAddress address;
+    Error error;
+
+    (void)state;
+    if (address_parse("redis-sentinel://u:p%40q@one,[::1]:5000,three:26380/my%20main/4", &address,
+                      &error) != 0)
+        fail_msg("%s", error.message);
+    assert_int_equal(address.sentinel_count, 3);
+    assert_string_equal(address.sentinels[0].name, "one");
+    assert_string_equal(address.sentinels[0].port, "26379");
+    assert_string_equal(address.sentinels[1].name, "::1");
+    assert_string_equal(address.sentinels[1].port, "5000");
+    assert_string_equal(address.sentinels[2].port, "26380");
+    assert_string_equal(address.master, "my main");
+    assert_string_equal(address.user, "u");
+    assert_string_equal(address.password, "p@q");
+    assert_int_equal(address.db, 4);
+    assert_null(address.at.name);
+    assert_string_equal(address.display,
+                        "redis-sentinel://u@one:26379,[::1]:5000,three:26380/my main/4");
+    address_free(&address);
 }
 
 static void bad_urls_are_refused_without_telling_the_password(void **state)
@@ -67,6 +92,12 @@ static void bad_urls_are_refused_without_telling_the_password(void **state)
         "unix:/a?x=1",
         "unix:/a?db=",
         "redis://:hidden@h:x",
+        "redis-sentinel://h",
+        "redis-sentinel://:hidden@h/",
+        "redis-sentinel://h:0/m",
+        "redis-sentinel://a,b:x/m",
+        "redis-sentinel://:hidden@a,b/m/x",
+        "redis-sentinel://a/m?x",
     };
 
     (void)state;
@@ -84,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_understood),
+        cmocka_unit_test(sentinels_are_understood),
         cmocka_unit_test(bad_urls_are_refused_without_telling_the_password),
     };
 
