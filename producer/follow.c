@@ -215,12 +215,12 @@ int follow_until_end(Follow *follow, Error *error)
 int64_t follow_report(const Follow *follow, Error *error)
 {
     const QueueJob *job = &follow->now;
+    QueueDeadFilter filter = {.job = follow->job};
     QueueDead *dead;
     size_t count;
     size_t images;
 
-    if (queue_list_dead(follow->queue, &(QueueDeadFilter){.job = follow->job}, FAILURES_MOST, &dead,
-                        &count, error) != 0)
+    if (queue_list_dead(follow->queue, &filter, FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
     report_name_failures(follow->queue, (const char *const *)job->roots, job->root_count, dead,
                          count);

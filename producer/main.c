@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "base/version.h"
 #include "producer/commands.h"
 #include "producer/report.h"
 #include "producer/session.h"

@@ -117,12 +117,12 @@ static void run_print_json(const Run *run, const QueueDead *dead, size_t count)
 static int run_report(Run *run, Error *error)
 {
     const Settings *settings = run->session.settings;
+    QueueDeadFilter filter = {.job = run->submission.job};
     QueueDead *dead = NULL;
     size_t count = 0;
 
     if (run->follow.now.images_failed > 0 &&
-        queue_list_dead(run->session.queue, &(QueueDeadFilter){.job = run->submission.job},
-                        FAILURES_MOST, &dead, &count, error) != 0)
+        queue_list_dead(run->session.queue, &filter, FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
     submission_name_failures(&run->submission, run->session.queue, dead, count);
     submission_say_skipped(&run->submission, run->follow.progress);
