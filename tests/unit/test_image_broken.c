@@ -363,6 +363,26 @@ static void a_sink_that_fails_keeps_its_own_error(void **state)
     }
 }
 
+static void an_image_of_no_pixels_is_not_written(void **state)
+{
+    static const ImageInfo infos[] = {{IMAGE_PNG, 0, 4, 3, 8, false},
+                                      {IMAGE_JPEG, 4, 0, 3, 8, false},
+                                      {IMAGE_PNG, 4, 4, 0, 8, false},
+                                      {IMAGE_PNG, 4, 4, 5, 8, false},
+                                      {IMAGE_PNG, 4, 4, 3, 12, false}};
+    const ImageWriteOptions options = {90, 3, NULL, 0, 4};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof infos / sizeof *infos; i++) {
+        ByteSink sink = {.write = full_write, .name = "none"};
+        Error error = {0};
+
+        assert_null(image_open_writer(&sink, &infos[i], &options, &error));
+        assert_int_equal(error.kind, ERROR_INPUT);
+        assert_contains(error.message, "none: no image has");
+    }
+}
+
 static void a_jpeg_too_large_for_the_format_is_refused(void **state)
 {
     const ImageInfo info = {IMAGE_JPEG, 65501, 10, 3, 8, false};
@@ -413,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_progressive_jpeg_without_some_scans_is_refused),
         cmocka_unit_test(a_source_that_fails_keeps_its_own_error),
         cmocka_unit_test(a_sink_that_fails_keeps_its_own_error),
+        cmocka_unit_test(an_image_of_no_pixels_is_not_written),
         cmocka_unit_test(a_jpeg_too_large_for_the_format_is_refused),
         cmocka_unit_test(a_reader_that_failed_stays_failed),
     };
