@@ -113,7 +113,7 @@ static void crew_note_device_failure(Crew *crew)
 }
 
 /* A lane that crashed before its device was open held nothing: there is nobody to blame but the
- * driver. */
+ * driver. (SIGKILL is no crash: somebody sent it, or memory is short just now.) */
 static void crew_note_driver_crash(Crew *crew, const LanePlace *place)
 {
     char *trouble = memory_format_text(
@@ -164,7 +164,7 @@ static void crew_bury(Crew *crew, int lane, int status)
         log_warning("lane died", "lane=%d reason=\"%s\" job=%s image=%" PRId64 " tile=%d", lane,
                     place->reason, slot->tile_since_ms != 0 ? slot->task.job : "none",
                     slot->task.image, slot->task.tile);
-        if (!slot->opened)
+        if (!slot->opened && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
             crew_note_driver_crash(crew, place);
     }
     if (in_order || slot->tiles > place->tiles_at_start)

@@ -325,7 +325,7 @@ def test_a_lane_is_replaced_after_its_tiles(redis_server, worker, submit, tmp_pa
         make_image(tmp_path / "in" / f"{number}.png", 60, 50, seed=number)
     with worker(redis_server, "--config", config, "--log-level", "debug") as process:
         submit(redis_server, "invert", tmp_path / "in", tmp_path / "out").wait()
-        assert process.log_path.read_text().count("lane started") >= 2
+        wait_until(lambda: process.log_path.read_text().count("lane started") >= 2, what="the next lane")
         assert "lane died" not in process.log_path.read_text()
 
 
