@@ -1,4 +1,4 @@
-/* shim.c: LD_PRELOADed into tilecrew-worker by the fault tests; the product knows nothing of it. It
+/* shim.c: LD_PRELOADed into the programs by the fault tests; the product knows nothing of it. It
  * ends a process by SIGKILL at one exact point of a tile's life.
  *
  *   FAULT_POINT   claim      before the request that claims is sent
@@ -9,6 +9,8 @@
  *                 commit     before the request that commits is sent
  *                 committed  after it was sent, before its reply is read
  *                 replied    after its reply came, before anything is done with it
+ *                 send       before anything is sent to Redis
+ *                 sent       after it
  *   FAULT_CLAIM, FAULT_COMMIT   SHA-1 of the two scripts: how a request is known
  *   FAULT_PLANS   a folder of files 0, 1, 2, ... "WHICH MICROSECONDS": a process takes the first
  * that is left when it comes to its point for the first time, and ends the WHICHth time that it
@@ -132,12 +134,14 @@ ssize_t send(int descriptor, const void *bytes, size_t length, int flags)
 
     if (next == NULL)
         next = (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
-    if (((claims && point_is("claim")) || (commits && point_is("commit"))) && plan_is_due())
+    if ((point_is("send") || (claims && point_is("claim")) || (commits && point_is("commit"))) &&
+        plan_is_due())
         plan_end_here();
     sent = next(descriptor, bytes, length, flags);
     claim_sent = claims;
     commit_sent = commits;
-    if (commits && sent == (ssize_t)length && point_is("committed") && plan_is_due())
+    if ((point_is("sent") || (commits && point_is("committed"))) && sent == (ssize_t)length &&
+        plan_is_due())
         plan_end_here();
     return sent;
 }
