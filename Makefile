@@ -11,11 +11,10 @@ BUILD := build-test-operations
 TEST_KERNELS := $(sort $(wildcard tests/faults/kernels/*.cl))
 endif
 CC ?= gcc
-VERSION := 0.1.0
 ROOMS := base config queue image compute store aws
 PROGRAMS := tilecrew tilecrew-worker tilecrew-monitor
 WARNINGS := -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Werror
-CPPFLAGS += -I. -I$(BUILD)/generated -D_GNU_SOURCE -DTILECREW_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120
+CPPFLAGS += -I. -I$(BUILD)/generated -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(WARNINGS) $(SANITIZE_FLAGS) -fPIC -MMD -MP
 LDLIBS += -lhiredis -lOpenCL -ljpeg -lpng -lz -lyaml -ljansson -lm -lpthread

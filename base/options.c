@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/version.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80, MOST_OPTIONS = 96 };
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "compute/operation.h"
+#include "compute/planning.h"
 
 #define OP_DECLARE
 #include "operation_files.inc"

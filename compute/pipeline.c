@@ -264,7 +264,7 @@ static int parse_operation(Link *link, char *text, Error *error)
     return fill_defaults(link, error);
 }
 
-/* add_number writes the shortest decimal that reads back as the same number. */
+/* add_number writes the shortest decimal that reads back as the same number; 50 and not 5e+01. */
 static void add_number(Text *text, double number)
 {
     char digits[32];
@@ -272,7 +272,7 @@ static void add_number(Text *text, double number)
 
     do
         snprintf(digits, sizeof digits, "%.*g", precision, number);
-    while (strtod(digits, NULL) != number && precision++ < 17);
+    while ((strtod(digits, NULL) != number || strstr(digits, "e+") != NULL) && precision++ < 17);
     text_add_string(text, digits);
 }
 

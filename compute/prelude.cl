@@ -199,6 +199,61 @@ static inline int16 root_rounded_small(int16 v)
     return convert_int16_rte(sqrt(convert_float16(v)));
 }
 
+/* --- luma edges of 3 x 3 --- */
+/* Edge holds sums of up to 32 samples, with a sign. */
+#if DEPTH == 8
+typedef short16 Edge;
+#define load_edge(from) load_short16(from)
+#else
+typedef int16 Edge;
+#define load_edge(from) load_pixels(from).r
+#endif
+
+/* magnitude(dx, dy): sqrt(dx^2 + dy^2), rounded to nearest and capped where the result is capped,
+ * just above MAXV at most. Capping each part at MAXV changes nothing, for the same reason. */
+static inline int16 magnitude(Edge dx, Edge dy)
+{
+#if DEPTH == 8
+    int16 x = convert_int16(dx), y = convert_int16(dy);
+
+    return root_rounded_small(min(x * x + y * y, (int16)65536));
+#else
+    uint16 x = as_uint16(min(max(dx, -dx), (int16)MAXV));
+    uint16 y = as_uint16(min(max(dy, -dy), (int16)MAXV));
+
+    return convert_int16(root_rounded(add_sat(x * x, y * y)));
+#endif
+}
+
+/* GRADIENT_KERNEL is the whole kernel of an edge operation: the magnitude of the gradient with
+ * dx = [-CORNER 0 CORNER; -SIDE 0 SIDE; -CORNER 0 CORNER] and dy its transpose; alpha is kept. */
+#define GRADIENT_KERNEL(name, CORNER, SIDE)                                                        \
+    PASS_KERNEL(name)                                                                              \
+    {                                                                                              \
+        store_gradient(SOURCE_PIXELS, source_stride, CORNER, SIDE, TARGET_PIXELS);                 \
+    }
+
+static inline void store_gradient(global const IN_T *from, int stride, short corner, short side,
+                                  global OUT_T *where)
+{
+    global const IN_T *above = from - stride, *below = from + stride;
+    Edge nw = load_edge(above - CHANNELS), n = load_edge(above), ne = load_edge(above + CHANNELS);
+    Edge w = load_edge(from - CHANNELS), e = load_edge(from + CHANNELS);
+    Edge sw = load_edge(below - CHANNELS), s = load_edge(below), se = load_edge(below + CHANNELS);
+    Edge falling = se - nw, rising = ne - sw;
+    Pixels edge;
+
+    edge.r = magnitude((falling + rising) * (Edge)corner + (e - w) * (Edge)side,
+                       (falling - rising) * (Edge)corner + (s - n) * (Edge)side);
+    edge.g = edge.b = edge.r;
+#if CHANNELS == 2
+    edge.a = load_pixels(from).a;
+#else
+    edge.a = 0;
+#endif
+    store_pixels(edge, where);
+}
+
 /* --- POINT operations ---
  *
  * A POINT_CODE operation NAME defines one function, which the stream calls from a kernel of its own

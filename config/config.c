@@ -85,7 +85,13 @@ static int config_read_file(Config *config, FILE *file, const char *path, Error 
 static int config_read_named(Config *config, const char *path, Error *error)
 {
     FILE *file = fopen(path, "re");
+    struct stat status;
 
+    if (file != NULL && fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
+        fclose(file);
+        file = NULL;
+        errno = EISDIR;
+    }
     if (file == NULL)
         return error_set_errno(error, ERROR_CONFIG, "configuration file '%s' cannot be read", path);
     return config_read_file(config, file, path, error);

@@ -21,7 +21,7 @@
 /* clang-format off */
 const ConfigKey config_keys[] = {
     {"redis", "url", KEY_URL, AT(redis.url), "redis://127.0.0.1:6379/0", 0, 0, {NULL},
-     "Where the queue lives: redis://[user:password@]host[:port][/db], rediss:// for TLS, "
+     "Where the queue lives: redis://[user:password@]host[:port][/db], "
      "unix:/path/to/socket[?db=N], or redis-sentinel://[user:password@]host[:port],.../MASTER[/db], "
      "whose hosts are sentinels. The variable TILECREW_REDIS and --redis come before it."},
     {"redis", "queue", KEY_NAME, AT(redis.queue), "default", 0, 0, {NULL},
@@ -184,15 +184,14 @@ static int store_check_name(const char *text, Error *error)
 
 static int store_check_url(const char *text, Error *error)
 {
-    static const char *const schemes[] = {"redis://", "rediss://", "redis-sentinel://", "unix:"};
+    static const char *const schemes[] = {"redis://", "unix:", "redis+unix:", "redis-sentinel://"};
 
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         if (strncmp(text, schemes[i], strlen(schemes[i])) == 0)
             return 0;
-    return error_set(
-        error, ERROR_CONFIG,
-        "must be redis://[user:password@]host[:port][/db], rediss://..., unix:/path or "
-        "redis-sentinel://host[:port],.../MASTER");
+    return error_set(error, ERROR_CONFIG,
+                     "must be redis://[user:password@]host[:port][/db], unix:/path[?db=N] or "
+                     "redis-sentinel://host[:port],.../MASTER");
 }
 
 static int store_text(const ConfigKey *key, char **target, const char *text, Error *error)

@@ -271,6 +271,13 @@ ImageWriter *image_open_writer(ByteSink *sink, const ImageInfo *info,
         info->kind == IMAGE_PNG ? &image_png_encoder : &image_jpeg_encoder;
     ImageWriter *writer;
 
+    if (info->width < 1 || info->height < 1 || info->channels < 1 || info->channels > 4 ||
+        (info->depth != 8 && info->depth != 16)) {
+        error_set(error, ERROR_INPUT, "%s: no image has %lld x %lld pixels of %d channels, %d bits",
+                  sink->name, (long long)info->width, (long long)info->height, info->channels,
+                  info->depth);
+        return NULL;
+    }
     if (check_tile(info, options, sink->name, error) != 0)
         return NULL;
     writer = memory_need(encoder->size);

@@ -40,7 +40,9 @@ int metadata_add(ImageMetadata *metadata, const void *type, size_t type_length, 
     memcpy(item.type, type, type_length);
     if (length > 0)
         memcpy(item.bytes, bytes, length);
-    metadata->items = memory_resize(metadata->items, (metadata->count + 1) * sizeof item);
+    if ((metadata->count & (metadata->count - 1)) == 0) /* 0 or a power of two: it is full */
+        metadata->items = memory_resize(
+            metadata->items, (metadata->count == 0 ? 1 : 2 * metadata->count) * sizeof item);
     metadata->items[metadata->count++] = item;
     metadata->bytes += length + sizeof item; /* empty ones are not free either */
     return 0;

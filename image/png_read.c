@@ -89,6 +89,11 @@ static int on_chunk(png_structp png, png_unknown_chunkp chunk)
 {
     PngReader *reader = png_get_user_chunk_ptr(png);
 
+    if ((chunk->name[0] & 0x20) == 0) { /* upper case: no image without it */
+        error_set(reader->error, ERROR_INPUT, "%s: broken PNG: unknown critical chunk",
+                  image_input_name(&reader->base.input));
+        escape(reader);
+    }
     if (metadata_wants_chunk(reader->base.metadata, chunk->name) &&
         metadata_add(reader->base.metadata, chunk->name, 4, chunk->data, chunk->size,
                      image_input_name(&reader->base.input), reader->error) != 0)

@@ -17,7 +17,8 @@ OPERATION(brightness, .class = POINT, .alpha = ALPHA_KEEP, .help = "Lighter or d
           .definition = "The brightness() of CSS Filter Effects: each colour sample v becomes "
                         "amount * v in sRGB samples, rounded half up, at most 255 (65535). Alpha is kept.",
           .oracle = "floor(amount * src + 0.5) in double, clipped", .tolerance = 0,
-          .parameter = {FLOAT_PARAMETER("amount", 0, 10, 1.2, "factor: 0 black, 1 unchanged, 2 twice as light")},
+          .parameter = {FLOAT_PARAMETER("amount", 0, 10, 1.2,
+                                        "factor: 0 black, 1 unchanged, 2 twice as light")},
           .check = 0x217196c661cb9573, .plan = brightness_plan)
 
 #endif

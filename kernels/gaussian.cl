@@ -2,28 +2,6 @@
 
 enum { GAUSSIAN_UNROLLED = 15 }; /* larger radii share one kernel that loops */
 
-/* gaussian_weights writes the radius + 1 weights from the rim to the centre, in units of 1 / one:
- * each rounded with the error of those before it carried over, the centre taking what is left, so
- * that all 2 * radius + 1 of them add up to exactly one. OpenCV's fixed-point kernels are made in
- * the same way. */
-static void gaussian_weights(double sigma, int radius, int32_t one, int32_t *weight)
-{
-    double sum = 1, carried = 0;
-    int32_t rest = one;
-
-    for (int i = 0; i < radius; i++)
-        sum += 2 * exp(-0.5 * (radius - i) * (radius - i) / (sigma * sigma));
-    for (int i = 0; i < radius; i++) {
-        double exact = exp(-0.5 * (radius - i) * (radius - i) / (sigma * sigma)) / sum;
-        double wanted = exact * one + carried;
-
-        weight[i] = (int32_t)lrint(wanted);
-        carried = wanted - weight[i];
-        rest -= 2 * weight[i];
-    }
-    weight[radius] = rest;
-}
-
 static int gaussian_pass(const Plan *plan, double sigma, int radius, Pass *pass, Error *error)
 {
     SampleType type = plan->out.depth == 8 ? SAMPLE_U8 : SAMPLE_U16;
@@ -37,7 +15,7 @@ static int gaussian_pass(const Plan *plan, double sigma, int radius, Pass *pass,
     if (pass->table == NULL)
         return -1;
     pass->table[0] = radius;
-    gaussian_weights(sigma, radius, plan->out.depth == 8 ? 256 : 65536, pass->table + 1);
+    plan_gaussian_weights(sigma, radius, plan->out.depth == 8 ? 256 : 65536, pass->table + 1);
     if (radius <= GAUSSIAN_UNROLLED)
         snprintf(pass->defines, sizeof pass->defines, "-DRADIUS=%d", radius);
     return 0;
@@ -46,7 +24,7 @@ static int gaussian_pass(const Plan *plan, double sigma, int radius, Pass *pass,
 static int gaussian_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
 {
     double sigma = arguments->value[0];
-    int radius = (int)lrint(sigma * (in.depth == 8 ? 3 : 4) * 2 + 1) / 2;
+    int radius = plan_gaussian_radius(sigma, in.depth);
 
     plan->pass_count = 2;
     plan->pass[0].kernel = "gaussian_columns";

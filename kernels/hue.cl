@@ -6,24 +6,13 @@ static int hue_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error 
     static const double cosine[9] = {.787, -.715, -.072, -.213, .285, -.072, -.213, -.715, .928};
     static const double sine[9] = {-.213, -.715, .928, .143, .140, -.283, -.787, .715, .072};
     double angle = arguments->value[0] * (M_PI / 180);
+    double weight[9];
 
     (void)in;
     (void)error;
-    plan->form = POINT_MATRIX;
-    for (int row = 0; row < 3; row++) {
-        int32_t *weight = &plan->matrix[row * 4];
-
-        weight[row] = 16384; /* whatever the others leave of it: greys stay exactly grey */
-        for (int column = 0; column < 3; column++) {
-            int i = row * 3 + column;
-            double turned = luma[i] + cos(angle) * cosine[i] + sin(angle) * sine[i];
-
-            if (column != row) {
-                weight[column] = (int32_t)lrint(turned * 16384);
-                weight[row] -= weight[column];
-            }
-        }
-    }
+    for (int i = 0; i < 9; i++)
+        weight[i] = luma[i] + cos(angle) * cosine[i] + sin(angle) * sine[i];
+    plan_matrix_of_greys(weight, plan);
     return 0;
 }
 

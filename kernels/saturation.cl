@@ -3,22 +3,13 @@
 static int saturation_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
 {
     static const double luma[3] = {0.213, 0.715, 0.072};
-    double amount = arguments->value[0];
+    double weight[9];
 
     (void)in;
     (void)error;
-    plan->form = POINT_MATRIX;
-    for (int row = 0; row < 3; row++) {
-        int32_t *weight = &plan->matrix[row * 4];
-
-        weight[row] = 16384; /* whatever the others leave of it: greys stay exactly grey */
-        for (int column = 0; column < 3; column++) {
-            if (column != row) {
-                weight[column] = (int32_t)lrint(luma[column] * (1 - amount) * 16384);
-                weight[row] -= weight[column];
-            }
-        }
-    }
+    for (int i = 0; i < 9; i++)
+        weight[i] = luma[i % 3] * (1 - arguments->value[0]);
+    plan_matrix_of_greys(weight, plan);
     return 0;
 }
 

@@ -5,7 +5,7 @@ enum { SHARPEN_UNROLLED = 15 }; /* larger radii share one kernel that loops */
 static int sharpen_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
 {
     double sigma = arguments->value[0];
-    int radius = (int)lrint(sigma * (in.depth == 8 ? 3 : 4) * 2 + 1) / 2;
+    int radius = plan_gaussian_radius(sigma, in.depth);
     int amount = (int)lrint(arguments->value[1] * 2048);
     Pass pass = {
         .border = BORDER_REFLECT_101,
@@ -25,7 +25,7 @@ static int sharpen_plan(const Arguments *arguments, RowFormat in, Plan *plan, Er
             return -1;
         plan->pass[i].table[0] = radius;
         plan->pass[i].table[1] = amount;
-        gaussian_weights(sigma, radius, 65536, plan->pass[i].table + 2);
+        plan_gaussian_weights(sigma, radius, 65536, plan->pass[i].table + 2);
     }
     plan->pass[0].kernel = "sharpen_columns";
     plan->pass[0].halo_y = radius;

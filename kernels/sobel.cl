@@ -2,23 +2,9 @@
 
 static int sobel_plan(const Arguments *arguments, RowFormat in, Plan *plan, Error *error)
 {
-    SampleType type = in.depth == 8 ? SAMPLE_U8 : SAMPLE_U16;
-
     (void)arguments;
     (void)error;
-    plan->out.premultiplied = false;
-    plan->pass_count = 1;
-    plan->pass[0] = (Pass){
-        .kernel = "sobel",
-        .unit = UNIT_PIXELS,
-        .border = BORDER_REFLECT_101,
-        .halo_x = 1,
-        .halo_y = 1,
-        .in_channels = in.channels,
-        .out_channels = in.channels,
-        .in = type,
-        .out = type,
-    };
+    plan_edge("sobel", in, plan);
     return 0;
 }
 
@@ -34,47 +20,6 @@ OPERATION(sobel, .class = STENCIL, .alpha = ALPHA_EDGE, .luma = true,
 
 #else
 
-#if DEPTH == 8
-typedef short16 Value; /* sums of 8 samples of 8 bits fit */
-#define load_value(from) load_short16(from)
-#else
-typedef int16 Value;
-#define load_value(from) load_pixels(from).r
-#endif
-
-/* magnitude of the gradient, which fits 16 bits at depth 8 and 19 at depth 16; capping each part at
- * MAXV changes nothing, for the result is capped there too. */
-static inline int16 magnitude(Value dx, Value dy)
-{
-#if DEPTH == 8
-    int16 x = convert_int16(dx), y = convert_int16(dy);
-
-    return root_rounded_small(min(x * x + y * y, (int16)65536));
-#else
-    uint16 x = min(abs(dx), (uint16)MAXV), y = min(abs(dy), (uint16)MAXV);
-
-    return convert_int16(root_rounded(add_sat(x * x, y * y)));
-#endif
-}
-
-PASS_KERNEL(sobel)
-{
-    global const IN_T *from = SOURCE_PIXELS;
-    global const IN_T *above = from - source_stride, *below = from + source_stride;
-    Value nw = load_value(above - CHANNELS), n = load_value(above),
-          ne = load_value(above + CHANNELS);
-    Value w = load_value(from - CHANNELS), e = load_value(from + CHANNELS);
-    Value sw = load_value(below - CHANNELS), s = load_value(below),
-          se = load_value(below + CHANNELS);
-    Value falling = se - nw, rising = ne - sw;
-    Pixels edge;
-
-    edge.r = edge.g = edge.b =
-        magnitude(falling + rising + (e - w) * (Value)2, falling - rising + (s - n) * (Value)2);
-#if CHANNELS == 2
-    edge.a = load_pixels(from).a;
-#endif
-    store_pixels(edge, TARGET_PIXELS);
-}
+GRADIENT_KERNEL(sobel, 1, 2)
 
 #endif

@@ -20,19 +20,20 @@ void sweep_begin(Sweep *sweep, Queue *queue, const Config *config)
         .gap_ms = config->monitor.sweep_ms + dead_after / 2,
         .grace_ms = GRACE_FACTOR * dead_after,
     };
+    ReserveRules reserve = {
+        .min_workers = config->monitor.min_workers,
+        .wake_after_ms = config->monitor.wake_after_ms,
+        .wake_timeout_ms = config->monitor.wake_timeout_ms,
+        .stand_down_after_ms = config->monitor.stand_down_after_ms,
+        .stale_ms = dead_after / 2,
+    };
 
     *sweep = (Sweep){.queue = queue, .config = config};
     lead_begin(&sweep->lead, config->monitor.sweep_ms);
     liveness_begin(&sweep->liveness, &rules);
     wakers_open(&sweep->wakers, config, queue);
-    reserve_begin(&sweep->reserve, &(ReserveRules){
-                                       .min_workers = config->monitor.min_workers,
-                                       .wake_after_ms = config->monitor.wake_after_ms,
-                                       .wake_timeout_ms = config->monitor.wake_timeout_ms,
-                                       .stand_down_after_ms = config->monitor.stand_down_after_ms,
-                                       .stale_ms = dead_after / 2,
-                                       .outside = sweep->wakers.names,
-                                   });
+    reserve.outside = sweep->wakers.names;
+    reserve_begin(&sweep->reserve, &reserve);
 }
 
 void sweep_end(Sweep *sweep)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -66,18 +67,26 @@ int64_t courier_left(const Courier *courier)
 
 /* --- sending */
 
+static bool courier_makes_png(const Courier *courier, const QueueImage *image)
+{
+    const char *point = strrchr(image->result, '.');
+
+    if (strcmp(courier->options.format, "keep") != 0)
+        return strcmp(courier->options.format, "png") == 0;
+    return point != NULL && strcasecmp(point, ".png") == 0;
+}
+
 /* courier_weigh reckons source and result: a JPEG of quality 90 takes about half a byte a pixel, a
- * PNG of a photograph about two. */
+ * PNG of a photograph about two; neither is taken to shrink. The parts of a cut image are there
+ * until they are joined. */
 static int64_t courier_weigh(const Courier *courier, const QueueImage *image)
 {
     int64_t pixels = image->width * image->height;
     int64_t source = (int64_t)image->bytes;
-    int64_t result = source;
+    int64_t result = courier_makes_png(courier, image) ? 2 * pixels : pixels / 2;
 
-    if (strcmp(courier->options.format, "jpeg") == 0)
-        result = pixels / 2;
-    else if (strcmp(courier->options.format, "png") == 0)
-        result = pixels * 2;
+    if (result < source)
+        result = source;
     return source + (image->tiles > 1 ? 2 * result : result);
 }
 

@@ -74,8 +74,8 @@ static int follow_read(Follow *follow, Error *error)
         return 0;
     reason = job.reason != NULL ? job.reason : "the output cannot be written";
     if (!follow->stays_blocked)
-        return error_set(error, ERROR_FULL, "%s", reason);
-    progress_note(follow->progress, "%s", reason);
+        return error_set(error, ERROR_FULL, "%s, then give the same command again", reason);
+    progress_note(follow->progress, "%s, then `tilecrew resume %s`", reason, follow->job);
     return 0;
 }
 
@@ -215,12 +215,12 @@ int follow_until_end(Follow *follow, Error *error)
 int64_t follow_report(const Follow *follow, Error *error)
 {
     const QueueJob *job = &follow->now;
+    QueueDeadFilter filter = {.job = follow->job};
     QueueDead *dead;
     size_t count;
     size_t images;
 
-    if (queue_list_dead(follow->queue, &(QueueDeadFilter){.job = follow->job}, FAILURES_MOST, &dead,
-                        &count, error) != 0)
+    if (queue_list_dead(follow->queue, &filter, FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
     report_name_failures(follow->queue, (const char *const *)job->roots, job->root_count, dead,
                          count);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "base/version.h"
 #include "producer/commands.h"
 #include "producer/report.h"
 #include "producer/session.h"
@@ -87,7 +88,8 @@ static const char inputs_text[] =
     "Images whose result is in OUT, newer than the image and made with the same settings, are\n"
     "not done again.\n\n"
     "Exit status: 0 all done, 1 some images failed, 64 wrong usage, 69 Redis out of reach,\n"
-    "78 bad configuration, 130 interrupted.";
+    "70 no usable OpenCL device, 71 the system refused something, 78 bad configuration,\n"
+    "130 interrupted.";
 
 static const Command commands[] = {
     {.name = "tilecrew run",

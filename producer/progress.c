@@ -19,6 +19,9 @@ enum { DRAW_MS = 100, PLAIN_MS = 10000, RATE_MS = 500, BAR_MOST = 30, BAR_LEAST 
 /* How fast the newest rate replaces the old one, each RATE_MS: about five seconds. */
 static const double RATE_WEIGHT = 0.1;
 
+/* A longer time left is no forecast, but the sign of a rate that sinks to nothing: 100 days. */
+static const double FORESIGHT_MS = 100 * 86400e3;
+
 struct Progress {
     bool quiet;
     bool terminal;
@@ -104,12 +107,11 @@ static void progress_add_facts(const Progress *progress, const QueueJob *job, Te
     text_add_format(line, "%s images  %s/%s MP", report_job_progress(left, job),
                     report_megapixels(done, job->pixels_done), report_megapixels(all, job->pixels));
     if (progress->rate > 0) {
+        const double rest_ms = (double)(job->pixels - job->pixels_done) * 1000 / progress->rate;
+
         text_add_format(line, "  %.1f MP/s", progress->rate / 1e6);
-        if (job->state != JOB_SUBMITTING && job->pixels > job->pixels_done)
-            text_add_format(
-                line, "  %s left",
-                report_duration(left, (int64_t)((double)(job->pixels - job->pixels_done) * 1000 /
-                                                progress->rate)));
+        if (job->state != JOB_SUBMITTING && rest_ms > 0 && rest_ms < FORESIGHT_MS)
+            text_add_format(line, "  %s left", report_duration(left, (int64_t)rest_ms));
     }
     if (job->state == JOB_PAUSED || job->state == JOB_BLOCKED)
         text_add_format(line, "  %s", queue_job_state_name(job->state));

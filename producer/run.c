@@ -117,12 +117,12 @@ static void run_print_json(const Run *run, const QueueDead *dead, size_t count)
 static int run_report(Run *run, Error *error)
 {
     const Settings *settings = run->session.settings;
+    QueueDeadFilter filter = {.job = run->submission.job};
     QueueDead *dead = NULL;
     size_t count = 0;
 
     if (run->follow.now.images_failed > 0 &&
-        queue_list_dead(run->session.queue, &(QueueDeadFilter){.job = run->submission.job},
-                        FAILURES_MOST, &dead, &count, error) != 0)
+        queue_list_dead(run->session.queue, &filter, FAILURES_MOST, &dead, &count, error) != 0)
         return -1;
     submission_name_failures(&run->submission, run->session.queue, dead, count);
     submission_say_skipped(&run->submission, run->follow.progress);
@@ -173,14 +173,15 @@ static void run_stopped(const Run *run, Error *error)
                   job->images_done, planner_counts(run->submission.planner)->images);
 }
 
-/* run_clean removes what killed lanes left half written, and the run's mark. */
-static void run_clean(const Run *run, bool stopped)
+/* run_clean removes what killed lanes left half written, the parts of images of which a part
+ * failed, and the run's mark. */
+static void run_clean(const Run *run, bool incomplete)
 {
     Error ignored;
 
     if (run->mark < 0)
         return;
-    if (stopped)
+    if (incomplete)
         store_sweep_file(run->submission.output, run->submission.job, &ignored);
     mark_remove(run->submission.output, run->submission.job, run->mark);
 }
@@ -198,7 +199,7 @@ static int run_all(Run *run, Error *error)
     progress_close(run->follow.progress);
     run->follow.progress = NULL;
     servers_close(run->servers);
-    run_clean(run, status < 0);
+    run_clean(run, status != 0);
     if (status < 0)
         run_stopped(run, error);
     follow_end(&run->follow);

@@ -223,6 +223,7 @@ static bool servers_reap(Servers *servers, ServerKind kind)
 
 static int servers_fail(const Servers *servers, ServerKind kind, Error *error)
 {
+    static const ErrorKind kinds[] = {ERROR_CONFIG, ERROR_REDIS, ERROR_DEVICE};
     char *log = servers_log(servers, kind);
     char line[LOG_TAIL];
     int status = servers->status[kind];
@@ -232,6 +233,10 @@ static int servers_fail(const Servers *servers, ServerKind kind, Error *error)
     if (WIFSIGNALED(status))
         return error_set(error, ERROR_SYSTEM, "%s was killed by signal %d%s%s", programs[kind].name,
                          WTERMSIG(status), line[0] != '\0' ? ": " : "", line);
+    if (kind != SERVER_REDIS && line[0] != '\0')
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            if (WEXITSTATUS(status) == error_exit_status(kinds[i]))
+                return error_set(error, kinds[i], "%s", line); /* its own words */
     return error_set(error, ERROR_SYSTEM, "%s ended with status %d%s%s", programs[kind].name,
                      WEXITSTATUS(status), line[0] != '\0' ? ": " : "", line);
 }

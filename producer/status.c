@@ -119,6 +119,8 @@ static void status_print_job(const QueueJob *job)
     printf("job         %s, %s%s%s\n", job->id, queue_job_state_name(job->state),
            job->reason != NULL && job->reason[0] != '\0' ? ": " : "",
            job->reason != NULL ? job->reason : "");
+    if (job->state == JOB_BLOCKED)
+        printf("            then: tilecrew resume %s\n", job->id);
     printf("operations  %s\n", job->pipeline);
     for (int i = 0; i < job->root_count; i++)
         printf("%s%s\n", i == 0 ? "input       " : "            ", job->roots[i]);

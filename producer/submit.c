@@ -98,6 +98,11 @@ static int submit_begin(Submit *submit, Error *error)
     return follow_begin(follow, error);
 }
 
+static bool submit_stays(const Submit *submit)
+{
+    return submit->session.settings->wait || submit->follow.courier != NULL;
+}
+
 static int submit_work(Submit *submit, Error *error)
 {
     Follow *follow = &submit->follow;
@@ -111,18 +116,17 @@ static int submit_work(Submit *submit, Error *error)
     submit_say_job(submit);
     if (follow->courier == NULL)
         follow->producer = NULL; /* the job needs nobody any more */
-    if (!submit->session.settings->wait && follow->courier == NULL)
-        return 0;
-    return follow_until_end(follow, error);
+    return submit_stays(submit) ? follow_until_end(follow, error) : 0;
 }
 
-/* submit_end is the exit status of what was done. */
+/* submit_end is the exit status of what was done. What failed in a job that nobody waits for is
+ * not known yet, and said by `watch` and `status`. */
 static int submit_end(Submit *submit, Error *error)
 {
     int64_t failed = 0;
 
     submission_say_skipped(&submit->submission, submit->follow.progress);
-    if (submit->follow.now.images_failed > 0) {
+    if (submit_stays(submit) && submit->follow.now.images_failed > 0) {
         progress_close(submit->follow.progress);
         submit->follow.progress = NULL;
         failed = follow_report(&submit->follow, error);

@@ -321,8 +321,11 @@ static bool walk_look(Walk *walk, const char *entry, WalkFile *file)
     bool found = false;
     bool linked;
 
-    if (lstat(absolute, &link) != 0)
-        goto out; /* it vanished since the folder was read */
+    if (lstat(absolute, &link) != 0) {
+        if (errno != ENOENT) /* else it vanished since the folder was read */
+            walk_refuse(walk, walk_name(walk, root, name), strerror(errno));
+        goto out;
+    }
     linked = S_ISLNK(link.st_mode);
     if (linked) {
         free(path);

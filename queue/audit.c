@@ -18,6 +18,7 @@ typedef struct Picture {
     int64_t *first;
     int *tiles;
     unsigned char *found;
+    bool damaged; /* some records cannot be read: what the counters should say is not known */
 } Picture;
 
 static void picture_free(Picture *picture)
@@ -46,12 +47,17 @@ static int picture_read_page(Queue *queue, const char *job, int64_t from, Pictur
     for (int64_t i = from; i < end; i++) {
         QueueImage image;
         Error damage;
-        if (record_read(reply_text(reply_item(reply, (size_t)(i - from))), &image, &damage) == 0 &&
-            image.first_tile + image.tiles <= picture->bits) {
+        if (record_read(reply_text(reply_item(reply, (size_t)(i - from))), &image, &damage) != 0) {
+            picture->damaged = true;
+            continue;
+        }
+        if (image.first_tile + image.tiles <= picture->bits) {
             picture->first[i] = image.first_tile;
             picture->tiles[i] = image.tiles;
-            queue_free_image(&image);
+        } else {
+            picture->damaged = true;
         }
+        queue_free_image(&image);
     }
     freeReplyObject(reply);
     return 0;
@@ -186,7 +192,7 @@ static int audit_job(Queue *queue, const Snapshot *snapshot, const SnapshotJob *
     row->dropped = mark_bits(&picture, job->dropped);
     count_wrong(&picture, job, row, &findings->missing);
     count_right(&picture, job, row, right);
-    for (int i = 0; i < FIELD_COUNTERS; i++) {
+    for (int i = 0; i < FIELD_COUNTERS && !picture.damaged; i++) {
         findings->off[i] = right[i] - reply_number(reply_item(job->fields, (size_t)i));
         row->miscounted += findings->off[i] != 0;
     }

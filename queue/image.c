@@ -1,10 +1,12 @@
 /* Adding images. A chunk is one script call, which does nothing unless its first image is the next
  * one of the job; so a chunk may be sent twice. Numbers and bits are given here, in order; after a
  * lost reply `adding` knows what was stored for certain, and the server knows the rest. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "queue/connection.h"
 #include "queue/record.h"
@@ -157,7 +159,7 @@ int queue_read_images(Queue *queue, const QueueTask *tasks, int count, QueueImag
                       QueueJobState *states, Error *error)
 {
     Replies replies;
-    int status = 0;
+    Error damage;
 
     if (count == 0)
         return 0;
@@ -171,15 +173,15 @@ int queue_read_images(Queue *queue, const QueueTask *tasks, int count, QueueImag
     }
     if (queue_expect(queue, 0, &replies, error) != 0)
         return -1;
-    for (int i = 0; i < count && status == 0; i++) {
+    for (int i = 0; i < count; i++) {
         const redisReply *record = replies.item[2 * i];
-        if (record->type == REDIS_REPLY_STRING)
-            status = record_read(record->str, &images[i], error);
+        if (record->type == REDIS_REPLY_STRING &&
+            record_read(record->str, &images[i], &damage) != 0)
+            log_warning("image record damaged", "job=%s image=%" PRId64, tasks[i].job,
+                        tasks[i].image);
         images[i].number = tasks[i].image;
         states[i] = state_of(replies.item[2 * i + 1]);
     }
     replies_free(&replies);
-    for (int i = 0; i < count && status != 0; i++)
-        queue_free_image(&images[i]);
-    return status;
+    return 0;
 }

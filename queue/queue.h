@@ -238,7 +238,7 @@ int queue_adopt(Queue *queue, const char *worker, int lane, QueueTask *tasks, in
 
 /* queue_read_images fetches the image record of each task, pipelined, and the state of its job (so
  * that a cancelled job's tile is dropped before work). images[i].path is NULL when the record is
- * gone. */
+ * gone or damaged, which is the trouble of this image alone. */
 int queue_read_images(Queue *queue, const QueueTask *tasks, int count, QueueImage *images,
                       QueueJobState *states, Error *error);
 

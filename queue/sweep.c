@@ -46,13 +46,16 @@ int queue_refill(Queue *queue, int64_t low, int64_t batch, int64_t *moved, Error
     return 0;
 }
 
-/* Its dead tiles go first, in steps, for they are in a list of all jobs. */
+/* Its dead tiles go first, in steps, for they are in a list of all jobs. A job without a record (it
+ * was removed by another monitor just now, or lost by Redis) must not keep the others from theirs.
+ */
 static int expire_job(Queue *queue, const char *job, int64_t keep_ms, int *removed, Error *error)
 {
     redisReply *reply;
     int64_t dropped;
 
-    if (queue_discard_dead(queue, &(QueueDeadFilter){.job = job}, &dropped, error) != 0)
+    if (queue_discard_dead(queue, &(QueueDeadFilter){.job = job}, &dropped, error) != 0 &&
+        error->kind != ERROR_USAGE)
         return -1;
     if (script_begin(queue, SCRIPT_EXPIRE, error) != 0)
         return -1;

@@ -57,8 +57,7 @@ typedef struct FileSink {
 
 /* ---------------------------------------------------------------- messages */
 
-/* What an errno means for a result; anything else may pass by itself (ERROR_STORE). The advice of
- * an ERROR_FULL is followed by how to resume the job. */
+/* What an errno means for a result; anything else may pass by itself (ERROR_STORE). */
 typedef struct WriteFault {
     int code;
     ErrorKind kind;
@@ -87,9 +86,8 @@ static int file_write_error(const FileStore *store, const char *path, Error *err
         const WriteFault *fault = &write_faults[i];
 
         if (fault->code == errno && fault->kind == ERROR_FULL)
-            return error_set(error, ERROR_FULL,
-                             "cannot write %s/%s: %s; %s, then `tilecrew resume %s`", store->output,
-                             path, reason, fault->advice, store->job);
+            return error_set(error, ERROR_FULL, "cannot write %s/%s: %s; %s", store->output, path,
+                             reason, fault->advice);
         if (fault->code == errno)
             return error_set(error, fault->kind, "cannot write %s/%s: %s", store->output, path,
                              fault->advice);
@@ -508,6 +506,13 @@ static void file_remove_parts(Store *base, const StoreImage *image, int tiles)
     close(folder);
 }
 
+static void file_forget(Store *base)
+{
+    const FileStore *store = (FileStore *)base;
+
+    store_sweep_parts(store->output, store->job);
+}
+
 /* ---------------------------------------------------------------- the store */
 
 static void file_close(Store *base)
@@ -532,6 +537,7 @@ Store *store_open_file(const char *output, const char *job, bool sync, Error *er
                           .create_part = file_create_part,
                           .open_part = file_open_part,
                           .remove_parts = file_remove_parts,
+                          .forget = file_forget,
                           .close = file_close};
     store->output = memory_copy_text(output);
     store->job = memory_copy_text(job);

@@ -126,8 +126,8 @@ static ByteSource *redis_open_source(Store *base, const StoreImage *image, Error
     char name[BLOB_NAME];
 
     snprintf(name, sizeof name, "source:%" PRId64, image->number);
-    return redis_open((RedisStore *)base, name, image->path, "its bytes are not in Redis any more",
-                      error);
+    return redis_open((RedisStore *)base, name, image->path,
+                      "its bytes are not in Redis any more: submit it again", error);
 }
 
 static ByteSink *redis_create_result(Store *base, const StoreImage *image, Error *error)
@@ -175,6 +175,12 @@ static void redis_remove_parts(Store *base, const StoreImage *image, int tiles)
     }
 }
 
+/* All blobs of a cancelled job go with its last tile. */
+static void redis_forget(Store *base)
+{
+    (void)base;
+}
+
 static void redis_close(Store *base)
 {
     RedisStore *store = (RedisStore *)base;
@@ -194,6 +200,7 @@ Store *store_open_redis(Queue *queue, const char *job, Error *error)
                           .create_part = redis_create_part,
                           .open_part = redis_open_part,
                           .remove_parts = redis_remove_parts,
+                          .forget = redis_forget,
                           .close = redis_close};
     store->queue = queue;
     store->job = memory_copy_text(job);

@@ -42,6 +42,8 @@ struct Store {
     ByteSource *(*open_part)(Store *store, const StoreImage *image, int tile, Error *error);
     void (*remove_parts)(Store *store, const StoreImage *image,
                          int tiles); /* after the join was committed */
+    void (*forget)(Store *store);    /* the job was cancelled: its parts go; those that are being
+                                        written just now may stay, for their writers to forget */
     void (*close)(Store *store);
 };
 
@@ -54,6 +56,10 @@ Store *store_open_file(const char *output, const char *job, bool sync, Error *er
  * `job` is not NULL, that job's parts; it may run at any time that the job does not. Returns how
  * many files it removed, or -1 when `output` cannot be read. Symbolic links are not followed. */
 int64_t store_sweep_file(const char *output, const char *job, Error *error);
+
+/* store_sweep_parts removes the parts of a job that will join no more; nothing where this machine
+ * does not see them. */
+void store_sweep_parts(const char *output, const char *job);
 
 /* The redis store: bytes of sources, parts and results are blobs of the job in `queue`, which is
  * borrowed: `source:<image>`, `part:<image>:<tile>`, `result:<image>`. The producer puts sources

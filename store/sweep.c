@@ -140,6 +140,16 @@ static int64_t file_sweep_parts(int output, const char *job)
     return removed;
 }
 
+void store_sweep_parts(const char *output, const char *job)
+{
+    int folder = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return;
+    file_sweep_parts(folder, job);
+    close(folder);
+}
+
 int64_t store_sweep_file(const char *output, const char *job, Error *error)
 {
     int folder = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

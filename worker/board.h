@@ -23,6 +23,7 @@ typedef struct LaneSlot {
     QueueTask task;
     _Atomic int64_t tiles; /* committed since the worker enrolled; over all processes of the lane */
     _Atomic int64_t pixels;
+    _Atomic bool opened;      /* this process of the lane has its device open */
     char temporary[PATH_MAX]; /* the file that it is writing, see store/store.h; "" when none */
 } LaneSlot;
 

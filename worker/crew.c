@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/cache.h"
 #include "worker/machine.h"
 
 enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 10000, LANE_NAME = 24 };
@@ -50,8 +51,10 @@ _Noreturn static void crew_become_lane(const Crew *crew, int lane)
 static void crew_start(Crew *crew, int lane)
 {
     LanePlace *place = &crew->place[lane];
-    pid_t pid = fork();
+    pid_t pid;
 
+    atomic_store(&crew->setup.board->slot[lane].opened, false);
+    pid = fork();
     if (pid == 0)
         crew_become_lane(crew, lane);
     place->started_ms = clock_monotonic_ms();
@@ -109,6 +112,37 @@ static void crew_note_device_failure(Crew *crew)
     crew->device_failures++;
 }
 
+/* A lane that crashed before its device was open held nothing: there is nobody to blame but the
+ * driver. (SIGKILL is no crash: somebody sent it, or memory is short just now.) */
+static void crew_note_driver_crash(Crew *crew, const LanePlace *place)
+{
+    char *trouble = memory_format_text(
+        "%s while it opened the OpenCL device; the driver is broken, or misses something of this "
+        "machine (PoCL needs /sys): try it with clinfo, or another one with --device",
+        place->reason);
+
+    board_tell_trouble(crew->setup.board, trouble);
+    free(trouble);
+    crew_note_device_failure(crew);
+}
+
+/* A lane that opened its device and crashed or failed before it made anything may have been given a
+ * broken kernel. */
+static void crew_suspect_cache(Crew *crew, int lane, int status)
+{
+    const LaneSlot *slot = &crew->setup.board->slot[lane];
+    const bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
+    const bool failed = WIFEXITED(status) && WEXITSTATUS(status) == LANE_EXIT_DEVICE;
+
+    if (crew->cache_discarded || crew->setup.cache_dir == NULL || (!crashed && !failed) ||
+        !slot->opened || slot->tiles > crew->place[lane].tiles_at_start)
+        return;
+    crew->cache_discarded = true;
+    log_warning("built kernels discarded", "folder=%s reason=\"one may be broken\"",
+                crew->setup.cache_dir);
+    cache_discard(crew->setup.cache_dir);
+}
+
 static void crew_bury(Crew *crew, int lane, int status)
 {
     LanePlace *place = &crew->place[lane];
@@ -121,14 +155,17 @@ static void crew_bury(Crew *crew, int lane, int status)
     place->pid = 0;
     place->start_at_ms = now;
     crew->fence_suspected |= code == LANE_EXIT_FENCED;
+    crew_suspect_cache(crew, lane, status);
     if (code == LANE_EXIT_DEVICE)
         crew_note_device_failure(crew);
     if (crashed) {
-        place->unsettled = true;
+        place->unsettled = slot->opened;
         crew_describe_death(crew, place, status);
         log_warning("lane died", "lane=%d reason=\"%s\" job=%s image=%" PRId64 " tile=%d", lane,
                     place->reason, slot->tile_since_ms != 0 ? slot->task.job : "none",
                     slot->task.image, slot->task.tile);
+        if (!slot->opened && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+            crew_note_driver_crash(crew, place);
     }
     if (in_order || slot->tiles > place->tiles_at_start)
         place->early_deaths = 0;

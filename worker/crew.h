@@ -25,8 +25,9 @@ typedef struct Crew {
     LaneSetup setup; /* of its lanes, but for `lane` */
     LanePlace *place;
     int count;
-    int device_failures;      /* in a row, no tile between them */
+    int device_failures;      /* in a row, no tile between them; a crash while opening is one */
     int64_t tiles_at_failure; /* of all lanes */
+    bool cache_discarded;     /* the built kernels, which is tried once */
     bool fence_suspected;     /* a lane's commit was refused; for the supervisor to clear */
 } Crew;
 

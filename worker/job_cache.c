@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 
 enum { CACHED_JOBS = 4 };
 

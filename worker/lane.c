@@ -97,6 +97,7 @@ static int lane_open_device(Lane *lane, Error *error)
     lane->device = device_open(&options, error);
     if (lane->device == NULL)
         return -1;
+    atomic_store(&lane->slot->opened, true);
     if (board_tell_device(setup->board, device_name(lane->device), device_driver(lane->device)))
         kill(setup->supervisor, SIGUSR1);
     return 0;
@@ -186,7 +187,7 @@ static int lane_make(Lane *lane, const QueueTask *task, const QueueImage *image,
     int64_t started, taken;
 
     if (image->path == NULL)
-        return error_set(error, ERROR_INPUT, "the queue has no record of this image");
+        return error_set(error, ERROR_INPUT, "the queue has no sound record of this image");
     if (image->tiles < 1 || task->tile < 0 || (!join && task->tile >= image->tiles))
         return error_set(error, ERROR_INPUT, "the queue's record of this image is broken");
     work.job = job_cache_get(lane->jobs, task->job, error);
@@ -282,8 +283,14 @@ static void lane_settle(Lane *lane)
             lane->slot->tiles++;
             lane->slot->pixels += result->pixels;
         }
-        job = claims->joined[i] > 0 ? job_cache_find(lane->jobs, task->job) : NULL;
-        if (job != NULL)
+        if (result->outcome != COMMIT_DROPPED && claims->joined[i] == 0)
+            continue;
+        job = job_cache_find(lane->jobs, task->job);
+        if (job == NULL)
+            continue;
+        if (result->outcome == COMMIT_DROPPED)
+            job->store->forget(job->store);
+        else
             tile_remove_parts(job, task->image, claims->joined[i]);
     }
     claims->done_count = 0;
@@ -375,7 +382,7 @@ static void lane_loop(Lane *lane)
         const bool ends = lane->status != GO_ON;
 
         if ((ends ? lane_leave(lane, &error) : lane_step(lane, &error)) == 0) {
-            lane_note_answer(lane);
+            lane_note_answer(lane); /* not before: Redis may answer, and refuse what a step does */
             if (ends)
                 break;
         } else if (error.kind == ERROR_CANCELLED) {

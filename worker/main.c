@@ -5,9 +5,9 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/options.h"
 #include "config/config.h"
+#include "worker/cache.h"
 #include "worker/supervisor.h"
 
 typedef struct Settings {
@@ -46,21 +46,6 @@ static const Command command = {
     .options = {options},
 };
 
-/* Where built kernels are kept unless the configuration says: NULL when there is no such place. */
-static char *kernel_cache(const Config *config)
-{
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-
-    if (config->worker.kernel_cache != NULL && config->worker.kernel_cache[0] != '\0')
-        return memory_copy_text(config->worker.kernel_cache);
-    if (cache != NULL && cache[0] == '/')
-        return memory_format_text("%s/tilecrew", cache);
-    if (home != NULL && home[0] == '/')
-        return memory_format_text("%s/.cache/tilecrew", home);
-    return NULL;
-}
-
 static void set_log(const Config *config)
 {
     static const char *const levels[] = {"debug", "info", "warning", "error", "quiet"};
@@ -84,10 +69,11 @@ static void allow_many_files(void)
 
 static int work(const Config *config, bool standby, Error *error)
 {
-    char *cache = kernel_cache(config);
+    char *cache;
     int result;
 
     set_log(config);
+    cache = cache_folder(config);
     allow_many_files();
     result = supervisor_run(config, cache, standby, error);
     free(cache);

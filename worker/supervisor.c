@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "image/image.h"
 #include "worker/crew.h"
 #include "worker/machine.h"

@@ -98,6 +98,10 @@ static int tile_open_reader(const TileWork *work, Pump *pump, Error *error)
     if (pump->reader == NULL)
         return -1;
     info = image_reader_info(pump->reader);
+    if (work->image->width == 0)
+        return error_set(
+            error, ERROR_INPUT,
+            "could not be read when it was submitted, and can be now; submit it again");
     if (info->width != work->image->width || info->height != work->image->height)
         return error_set(error, ERROR_INPUT,
                          "changed since it was submitted: it was %" PRId64 " x %" PRId64

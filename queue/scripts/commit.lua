@@ -32,6 +32,9 @@ local function commit(text, pixels, bytes)
     end
     local first, tiles = place_of(job, image)
     if not first then
+        if job.state then
+            bury(job, text, ARGV[2], 'the queue lost the record of this image')
+        end
         return DROPPED
     end
     if call('GETBIT', job.key .. ':done', first + tile) == 1 then

@@ -34,6 +34,19 @@ local function place_of(job, image)
     return tonumber(first), tonumber(tiles)
 end
 
+-- Is this the text of no tile of the job, or of one that has ended? Such a task was pushed by hand or twice;
+-- to count it would end the job before its time.
+local function is_stray(job, image, tile)
+    local first, tiles = place_of(job, image)
+    if not first then
+        return tonumber(image) >= (tonumber(call('HGET', job.key, 'images')) or 0)
+    end
+    tile = tonumber(tile)
+    return tile > tiles or (tile == tiles and tiles == 1) or
+           call('GETBIT', job.key .. ':done', first + tile) == 1 or
+           call('GETBIT', job.key .. ':dropped', first + tile) == 1
+end
+
 -- Tells the collector of a redis store.
 local function image_ended(job, image, how)
     if job.collected then
@@ -52,6 +65,9 @@ end
 -- A tile that was taken out of a list or of `delayed` and will not be done.
 local function drop(job, text)
     local _, image, tile = parse(text)
+    if is_stray(job, image, tile) then
+        return
+    end
     mark_dropped(job, image, tile)
     count(job, 'left', -1)
 end
@@ -71,6 +87,10 @@ end
 local function bury(job, text, worker, reason)
     local _, image, tile = parse(text)
     local _, tiles = place_of(job, image)
+    if is_stray(job, image, tile) or call('HEXISTS', prefix .. 'dead:info', text) == 1 then
+        emit('task_refused', job.id, text)
+        return
+    end
     local dead = call('HINCRBY', job.key .. ':failed', image, 1)
     call('RPUSH', prefix .. 'dead', text)
     call('HSET', prefix .. 'dead:info', text, string.format('%d %s %s', now(), worker, reason))
@@ -110,6 +130,9 @@ local function finish(job)
     call('HSET', job.key, 'state', state, 'reason', '', 'finished_ms', time)
     call('LREM', prefix .. 'jobs', 0, job.id)
     call('ZADD', prefix .. 'finished', time, job.id)
+    if job.collected and state == 'cancelled' then -- nobody collects them any more
+        call('UNLINK', job.key .. ':blobs', job.key .. ':finished', job.key .. ':collecting')
+    end
     emit('job_' .. state, job.id, string.format('%s images, %s done, %s failed', field[1], field[2], field[3]))
     job.state = state
 end

@@ -14,7 +14,7 @@ from system_conftest import ROOT
 
 BIN = ROOT / os.environ.get("TILECREW_TEST_OPERATIONS", "build-test-operations") / "bin"
 COLOURS = {"crash": (222, 111, 77), "hang": (77, 111, 222)}
-REASONS = {"crash": "killed by SIGSEGV", "hang": "took longer than worker.tile_time_limit"}
+REASONS = {"crash": "killed its lane 3 times, last by SIGSEGV", "hang": "took longer than worker.tile_time_limit"}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import time
@@ -9,7 +10,7 @@ import time
 import numpy
 import pytest
 
-from conftest import make_image, read_image, run_redis, wait_until
+from conftest import ROOT, make_image, read_image, run_redis, wait_until
 from test_run import images_in
 
 COMMANDS = ["run", "submit", "watch", "status", "cancel", "pause", "resume", "dead", "workers", "ops", "audit",
@@ -306,22 +307,45 @@ def test_bad_images_of_the_redis_store_are_named_like_all_others(at, crew, photo
                                              f"tilecrew: {photos}/empty.png: an empty file"]
 
 
-def test_the_redis_store_never_holds_more_than_allowed(at, start, redis_server, worker, folder, tmp_path):
+def bytes_of_blobs(client):
+    return sum(client.hstrlen(key, name) for key in client.scan_iter("tc:*:blobs", count=1000) for name in client.hkeys(key))
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_the_redis_store_never_holds_more_than_allowed(at, start, redis_server, worker, folder, tmp_path, form):
     for number in range(30):
-        make_image(tmp_path / f"in/{number:02}.png", 300, 250, seed=number)  # 225 kB of noise each
+        options = {"smooth": True, "quality": 5} if form == "jpg" else {}  # results are many times as large
+        make_image(tmp_path / f"in/{number:02}.{form}", 300, 250, seed=number, **options)
     (folder / "small.yaml").write_text("store:\n  bytes_in_flight: 1MiB\n")
     carrier = start("submit", "--store", "redis", "--ops", "invert", tmp_path / "in", tmp_path / "out",
                     "--config", folder / "small.yaml", "--redis", redis_server.url)
-    base = redis_server.client.info("memory")["used_memory_dataset"]
     most = 0
     with worker(redis_server):
         while carrier.poll() is None:
-            held = sum(redis_server.client.strlen(key) if redis_server.client.type(key) == "string" else 0
-                       for key in redis_server.client.scan_iter("tc:*", count=1000))
-            most = max(most, held)
+            most = max(most, bytes_of_blobs(redis_server.client))
     assert carrier.returncode == 0, carrier.log_path.read_text()
-    assert 0 < most <= 1 << 20, (most, base)
+    assert 0 < most <= 1 << 20
     assert len(images_in(tmp_path / "out")) == 30
+
+
+def test_the_redis_store_leaves_room_for_results_that_nobody_has_collected(start, redis_server, worker, folder, tmp_path):
+    for number in range(60):
+        make_image(tmp_path / f"in/{number:02}.jpg", 400, 400, seed=number, smooth=True, quality=5)
+    (folder / "small.yaml").write_text("store:\n  bytes_in_flight: 1MiB\n")
+    carrier = start("submit", "--store", "redis", "--ops", "invert", "--quality", "95", tmp_path / "in", tmp_path / "out",
+                    "--config", folder / "small.yaml", "--redis", redis_server.url)
+    wait_until(lambda: redis_server.client.keys("tc:*:blobs"), what="sources in Redis")
+    time.sleep(0.5)  # no worker yet: all that may be sent is there
+    carrier.send_signal(signal.SIGSTOP)
+    with worker(redis_server):
+        job = redis_server.client.lindex("tc:{default}:jobs", 0)
+        sent = int(redis_server.client.hget(f"tc:{{default}}:job:{job}", "images"))
+        wait_until(lambda: redis_server.client.hget(f"tc:{{default}}:job:{job}", "images_done") == str(sent), what="results")
+        held = bytes_of_blobs(redis_server.client)
+        carrier.send_signal(signal.SIGCONT)
+        assert 0 < sent < 60 and held <= 1 << 20
+        assert carrier.wait(timeout=30) == 0
+    assert len(images_in(tmp_path / "out")) == 60
 
 
 def test_an_interrupted_carrier_cancels_its_job_and_says_how_to_go_on(at, start, redis_server, photos, tmp_path):
@@ -349,3 +373,26 @@ def test_symlinks_out_of_the_root_are_refused_by_submit_too(at, photos, tmp_path
     done = at("submit", "--ops", "invert", photos, tmp_path / "out")
     assert done.status == 1 and "out.png: a symbolic link out of the input folder" in done.stderr
     assert job_of(at, done.stdout.strip())["images"] == 5
+
+
+# --- what scripts read
+
+
+def keys_of(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+def test_every_key_of_json_is_documented(at, crew, tilecrew, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    job = json.loads(at("submit", "--json", "--ops", "invert", photos, tmp_path / "out").stdout)
+    at("watch", job["job"])
+    outputs = [json.dumps(job)] + [at(*words, "--json").stdout for words in (
+        ["status"], ["status", job["job"]], ["watch", job["job"]], ["pause", job["job"]], ["dead", "list"], ["audit"],
+        ["workers"], ["doctor"], ["dead", "discard", job["job"]])]
+    outputs += [tilecrew("ops", "--json").stdout,
+                tilecrew("run", "--json", "--ops", "invert", photos, tmp_path / "run").stdout]
+    documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "json.md").read_text(encoding="utf-8")))
+    for output in outputs:
+        assert keys_of(json.loads(output)) <= documented, output

@@ -59,3 +59,9 @@ def test_a_password_file_open_to_everyone_is_refused(tilecrew, folder):
     assert done.status == 78
     assert "'redis.password_file' 'password' is open to everyone (mode 0644)" in done.stderr
     assert "chmod" in done.stderr
+
+
+def test_a_folder_is_no_configuration_file(tilecrew, folder):
+    done = tilecrew("status", "--config", folder)
+    assert done.status == 78
+    assert f"'{folder}' cannot be read: Is a directory" in done.stderr

@@ -183,6 +183,17 @@ def test_a_source_that_changed_its_size_is_refused(redis_server, worker, submit,
     assert files_below(tmp_path / "out") == []
 
 
+def test_a_source_that_became_an_image_is_refused(redis_server, worker, submit, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"not yet")
+    job = submit(redis_server, "invert", tmp_path / "in", tmp_path / "out")
+    make_image(tmp_path / "in" / "a.png", 41, 30)
+    with worker(redis_server):
+        job.wait()
+    [dead] = redis_server.client.hvals(f"{PREFIX}dead:info")
+    assert "could not be read when it was submitted" in dead
+
+
 @pytest.mark.parametrize("form", ["jpeg", "png"])
 def test_neither_cut_nor_lanes_change_a_byte(redis_server, worker, submit, tmp_path, form):
     for number, layout in enumerate(["rgb", "grey"]):
@@ -314,7 +325,7 @@ def test_a_lane_is_replaced_after_its_tiles(redis_server, worker, submit, tmp_pa
         make_image(tmp_path / "in" / f"{number}.png", 60, 50, seed=number)
     with worker(redis_server, "--config", config, "--log-level", "debug") as process:
         submit(redis_server, "invert", tmp_path / "in", tmp_path / "out").wait()
-        assert process.log_path.read_text().count("lane started") >= 2
+        wait_until(lambda: process.log_path.read_text().count("lane started") >= 2, what="the next lane")
         assert "lane died" not in process.log_path.read_text()
 
 
@@ -329,7 +340,8 @@ def test_an_output_that_is_full_blocks_the_job_until_resumed(
         job = submit(redis_server, "invert", photos, out)
         with worker(redis_server, lanes=2):
             wait_until(lambda: job.field("state") == "blocked", what="the job to be blocked")
-            assert str(out) in job.field("reason") and "tilecrew resume" in job.field("reason")
+            assert str(out) in job.field("reason")
+            assert f"tilecrew resume {job.name}" in tilecrew("status", "--redis", redis_server.url, job.name).stdout
             time.sleep(0.3)
             assert claims(redis_server) == []
             subprocess.run(["mount", "-o", "remount,size=64m", out], check=True)
@@ -341,11 +353,89 @@ def test_an_output_that_is_full_blocks_the_job_until_resumed(
         subprocess.run(["umount", out], check=True)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_cancelled_job_leaves_no_parts(redis_server, worker, submit, tilecrew, tmp_path, paused):
+    make_image(tmp_path / "in" / "big.png", 1000, 3000)
+    out = tmp_path / "out"
+    job = submit(redis_server, SLOW, tmp_path / "in", out, "--tile-pixels", "200000")
+    with worker(redis_server):
+        wait_until(lambda: list(out.glob(f".tilecrew/{job.name}/*.0")), what="a part")
+        if paused:
+            tilecrew("pause", "--redis", redis_server.url, job.name)
+            wait_until(lambda: not claims(redis_server), what="the claims' end")
+        tilecrew("cancel", "--redis", redis_server.url, job.name)
+        job.wait()
+        wait_until(lambda: not claims(redis_server) and not (out / ".tilecrew" / job.name).exists(), what="no parts")
+    assert job.field("state") == "cancelled" and job.number("images_done") == 0
+
+
+def test_tasks_of_no_tile_and_damaged_records_harm_only_themselves(redis_server, worker, submit, tilecrew, slow_pictures,
+                                                                   tmp_path):
+    client = redis_server.client
+    job = submit(redis_server, "invert", slow_pictures, tmp_path / "out")
+    damaged = submit(redis_server, "invert", slow_pictures, tmp_path / "damaged")
+    for image, record in enumerate(["", "garbage", "2 0 0 9 9 1 0\tx\ty"]):
+        client.hset(f"{PREFIX}job:{damaged.name}:images", image, record)
+    for stray in ["99:0:0:0", "0:7:0:0", "0:1:0:0", "0:0:0:0", "0:0:0:0"]:
+        client.rpush(f"{PREFIX}ready", f"{job.name}:{stray}")
+    with worker(redis_server):
+        job.wait()
+        damaged.wait()
+        wait_until(lambda: not claims(redis_server) and not client.llen(f"{PREFIX}ready"), what="the strays' end")
+    assert (job.number("images_done"), job.number("images_failed"), job.number("left")) == (3, 0, 0)
+    assert (damaged.number("images_done"), damaged.number("images_failed")) == (0, 3)
+    assert files_below(tmp_path / "damaged") == []
+    audit = tilecrew("audit", "--redis", redis_server.url)
+    assert audit.status == 0, audit.stdout
+
+
+def test_a_job_that_lost_its_image_records_ends(redis_server, worker, submit, slow_pictures, tmp_path):
+    job = submit(redis_server, SLOW, slow_pictures, tmp_path / "out")
+    with worker(redis_server):
+        wait_until(lambda: claims(redis_server), what="a claim")
+        redis_server.client.delete(f"{PREFIX}job:{job.name}:images")
+        job.wait()
+    assert (job.number("left"), job.number("images_failed")) == (0, 3)
+
+
 def test_a_device_that_does_not_exist_is_named(redis_server, tilecrew):
     done = tilecrew("--redis", redis_server.url, "--lanes=1", "--device", "abacus", program="tilecrew-worker")
     assert done.status == 70
     assert "abacus" in done.stderr
     assert not redis_server.client.exists(f"{PREFIX}workers")
+
+
+def test_a_kernel_cache_that_cannot_be_written_is_replaced(tilecrew, photos, tmp_path, folder):
+    (folder / "file").write_text("")
+    done = tilecrew("run", "--ops", "invert", photos / "cat.png", tmp_path / "out",
+                    env={"XDG_CACHE_HOME": str(folder / "file"), "TMPDIR": str(folder)})
+    assert done.status == 0, done.stderr
+    assert any((folder / f"tilecrew-cache-{os.geteuid()}").glob("*.kernel"))
+
+
+@pytest.mark.parametrize("length", [0, 50, 20000])
+def test_half_written_kernels_are_built_again(tilecrew, photos, tmp_path, length):
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for out in "whole", "again":
+        done = tilecrew("run", "--ops", "gaussian:sigma=2", photos, tmp_path / out, env=env)
+        assert done.status == 0, done.stderr
+        for path in (tmp_path / "cache").rglob("*"):
+            if path.is_file():
+                path.write_bytes(os.urandom(length) if length > 1000 else path.read_bytes()[:length])
+    assert_same_files(tmp_path / "whole", tmp_path / "again")
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_driver_that_crashes_ends_the_worker_and_says_what_to_do(tilecrew, photos, tmp_path, lanes):
+    source, library = tmp_path / "driver.c", tmp_path / "driver.so"
+    source.write_text("#include <stdlib.h>\nint clGetPlatformIDs(unsigned n, void *p, void *c)"
+                      " { (void)n; (void)p; (void)c; abort(); }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    preload = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
+    done = tilecrew("run", "--ops", "invert", "--lanes", lanes, photos, tmp_path / "out",
+                    env={"LD_PRELOAD": preload, "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    assert done.status == 70
+    assert "SIGABRT" in done.stderr and "clinfo" in done.stderr
 
 
 def test_the_record_tells_device_and_codecs(redis_server, worker, tilecrew):

@@ -138,6 +138,26 @@ static void other_files_are_named(void **state)
                              files[i].why);
 }
 
+/* a probe and a reader take the same files */
+static void a_png_with_an_unknown_critical_chunk_is_refused(void **state)
+{
+    static const uint8_t chunk[] = {0, 0, 0, 0, 'A', 'B', 'C', 'D', 0xdb, 0x17, 0x20, 0xa5};
+    enum { AFTER_IHDR = 33 };
+    Encoded png = make_png(false);
+    Encoded more = {malloc(png.length + sizeof chunk), png.length + sizeof chunk};
+    uint8_t *bytes = more.bytes;
+
+    (void)state;
+    memcpy(bytes, png.bytes, AFTER_IHDR);
+    memcpy(bytes + AFTER_IHDR, chunk, sizeof chunk);
+    memcpy(bytes + AFTER_IHDR + sizeof chunk, (uint8_t *)png.bytes + AFTER_IHDR,
+           png.length - AFTER_IHDR);
+    assert_refused(more, &roomy, "critical chunk");
+    assert_probe_refused(more, &roomy, "critical chunk");
+    free(png.bytes);
+    free(more.bytes);
+}
+
 static void jpegs_that_are_not_read_say_why(void **state)
 {
     Picture made = picture_make(IMAGE_JPEG, 40, 40, 4, 8);
@@ -343,6 +363,26 @@ static void a_sink_that_fails_keeps_its_own_error(void **state)
     }
 }
 
+static void an_image_of_no_pixels_is_not_written(void **state)
+{
+    static const ImageInfo infos[] = {{IMAGE_PNG, 0, 4, 3, 8, false},
+                                      {IMAGE_JPEG, 4, 0, 3, 8, false},
+                                      {IMAGE_PNG, 4, 4, 0, 8, false},
+                                      {IMAGE_PNG, 4, 4, 5, 8, false},
+                                      {IMAGE_PNG, 4, 4, 3, 12, false}};
+    const ImageWriteOptions options = {90, 3, NULL, 0, 4};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof infos / sizeof *infos; i++) {
+        ByteSink sink = {.write = full_write, .name = "none"};
+        Error error = {0};
+
+        assert_null(image_open_writer(&sink, &infos[i], &options, &error));
+        assert_int_equal(error.kind, ERROR_INPUT);
+        assert_contains(error.message, "none: no image has");
+    }
+}
+
 static void a_jpeg_too_large_for_the_format_is_refused(void **state)
 {
     const ImageInfo info = {IMAGE_JPEG, 65501, 10, 3, 8, false};
@@ -386,12 +426,14 @@ int main(void)
         cmocka_unit_test(a_flipped_byte_never_crashes),
         cmocka_unit_test(a_flipped_byte_in_a_png_is_always_noticed),
         cmocka_unit_test(other_files_are_named),
+        cmocka_unit_test(a_png_with_an_unknown_critical_chunk_is_refused),
         cmocka_unit_test(jpegs_that_are_not_read_say_why),
         cmocka_unit_test(lies_about_the_size_are_seen_before_anything_is_allocated),
         cmocka_unit_test(every_limit_is_kept),
         cmocka_unit_test(a_progressive_jpeg_without_some_scans_is_refused),
         cmocka_unit_test(a_source_that_fails_keeps_its_own_error),
         cmocka_unit_test(a_sink_that_fails_keeps_its_own_error),
+        cmocka_unit_test(an_image_of_no_pixels_is_not_written),
         cmocka_unit_test(a_jpeg_too_large_for_the_format_is_refused),
         cmocka_unit_test(a_reader_that_failed_stays_failed),
     };

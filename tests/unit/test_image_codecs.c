@@ -178,8 +178,8 @@ static void luma_of_a_png_is_the_stated_formula(void **state)
 
             assert_int_equal(read.info.channels, channels - 2);
             for (size_t i = 0; i < 50 * 20; i++) {
-                uint64_t in[4];
-                uint64_t out[2];
+                uint64_t in[4] = {0};
+                uint64_t out[2] = {0};
 
                 for (size_t c = 0; c < (size_t)channels; c++)
                     in[c] = depth == 8 ? made.rows[i * (size_t)channels + c]

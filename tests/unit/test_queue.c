@@ -148,8 +148,8 @@ static void a_failed_tile_is_tried_again_and_then_given_up(void **state)
 {
     const QueueJobSpec spec = plain_spec();
     QueueTask task;
-    QueueDead *dead;
-    size_t count;
+    QueueDead *dead = NULL;
+    size_t count = 0;
     char id[QUEUE_JOB_ID];
     int moved;
 
@@ -167,7 +167,8 @@ static void a_failed_tile_is_tried_again_and_then_given_up(void **state)
     assert_int_equal(glance(queue, id).state, JOB_DONE);
     assert_int_equal(glance(queue, id).images_failed, 1);
     assert_int_equal(glance(queue, id).retried, 2);
-    need(queue_list_dead(queue, &(QueueDeadFilter){0}, 10, &dead, &count, &error), &error);
+    QueueDeadFilter every = {0};
+    need(queue_list_dead(queue, &every, 10, &dead, &count, &error), &error);
     assert_int_equal(count, 1);
     assert_string_equal(dead[0].reason, "no luck");
     assert_string_equal(dead[0].worker, "w");
@@ -196,9 +197,9 @@ static void too_many_losses_end_a_tile(void **state)
 {
     const QueueJobSpec spec = plain_spec();
     QueueTask task;
-    QueueDead *dead;
+    QueueDead *dead = NULL;
     char id[QUEUE_JOB_ID];
-    size_t count;
+    size_t count = 0;
     int moved;
 
     (void)state;
@@ -210,7 +211,8 @@ static void too_many_losses_end_a_tile(void **state)
             &error);
         conserved(queue, id);
     }
-    need(queue_list_dead(queue, &(QueueDeadFilter){0}, 5, &dead, &count, &error), &error);
+    QueueDeadFilter any_job = {0};
+    need(queue_list_dead(queue, &any_job, 5, &dead, &count, &error), &error);
     assert_int_equal(count, 1);
     assert_string_equal(dead->reason, "killed its lane 3 times, last by SIGSEGV");
     queue_free_dead(dead, count);
@@ -224,7 +226,7 @@ static void dead_tiles_that_are_retried_reopen_the_job(void **state)
     const QueueJobSpec spec = plain_spec();
     QueueTask tasks[3];
     char id[QUEUE_JOB_ID];
-    int64_t moved;
+    int64_t moved = 0;
 
     (void)state;
     submit(queue, &spec, 3, 1, id);
@@ -233,7 +235,8 @@ static void dead_tiles_that_are_retried_reopen_the_job(void **state)
     need(queue_fail(queue, "w", 0, &tasks[1], "bad", true, &error), &error);
     assert_int_equal(commit(queue, "w", 0, &tasks[2]), COMMIT_DONE);
     assert_int_equal(glance(queue, id).state, JOB_DONE);
-    need(queue_retry_dead(queue, &(QueueDeadFilter){.job = id}, &moved, &error), &error);
+    QueueDeadFilter of_job = {.job = id};
+    need(queue_retry_dead(queue, &of_job, &moved, &error), &error);
     assert_int_equal(moved, 2);
     assert_int_equal(glance(queue, id).state, JOB_RUNNING);
     assert_int_equal(glance(queue, id).images_failed, 0);
@@ -250,7 +253,7 @@ static void discarded_tiles_are_dropped_and_their_image_stays_failed(void **stat
     const QueueJobSpec spec = plain_spec();
     QueueTask task;
     char id[QUEUE_JOB_ID], other[QUEUE_JOB_ID];
-    int64_t moved;
+    int64_t moved = 0;
 
     (void)state;
     submit(queue, &spec, 1, 1, id);
@@ -259,7 +262,8 @@ static void discarded_tiles_are_dropped_and_their_image_stays_failed(void **stat
     submit(queue, &spec, 1, 1, other);
     assert_int_equal(claim(queue, "w", 0, 1, &task), 1);
     need(queue_fail(queue, "w", 0, &task, "bad", true, &error), &error);
-    need(queue_discard_dead(queue, &(QueueDeadFilter){.job = id}, &moved, &error), &error);
+    QueueDeadFilter of_job = {.job = id};
+    need(queue_discard_dead(queue, &of_job, &moved, &error), &error);
     assert_int_equal(moved, 1);
     assert_int_equal(conserved(queue, id).dropped, 1);
     assert_int_equal(conserved(queue, other).dead, 1);
@@ -271,10 +275,10 @@ static void dead_tiles_are_chosen_by_job_and_by_reason(void **state)
 {
     const QueueJobSpec spec = plain_spec();
     char one[QUEUE_JOB_ID], other[QUEUE_JOB_ID];
-    QueueDead *dead;
+    QueueDead *dead = NULL;
     QueueTask task;
-    int64_t moved;
-    size_t count;
+    int64_t moved = 0;
+    size_t count = 0;
 
     (void)state;
     submit(queue, &spec, 600, 1, one);
@@ -282,24 +286,25 @@ static void dead_tiles_are_chosen_by_job_and_by_reason(void **state)
     for (int i = 0; claim(queue, "w", 0, 1, &task) == 1; i++)
         need(queue_fail(queue, "w", 0, &task, i % 3 == 0 ? "bad [x] luck" : "w lost", true, &error),
              &error);
-    need(queue_list_dead(queue, &(QueueDeadFilter){.reason = "[x]"}, 5000, &dead, &count, &error),
-         &error);
+    QueueDeadFilter of_literal = {.reason = "[x]"};
+    need(queue_list_dead(queue, &of_literal, 5000, &dead, &count, &error), &error);
     assert_int_equal(count, 400);
     queue_free_dead(dead, count);
-    need(queue_list_dead(queue, &(QueueDeadFilter){.reason = "nothing"}, 5000, &dead, &count,
-                         &error),
-         &error);
+    QueueDeadFilter of_nothing = {.reason = "nothing"};
+    need(queue_list_dead(queue, &of_nothing, 5000, &dead, &count, &error), &error);
     assert_int_equal(count, 0);
     queue_free_dead(dead, count);
-    need(queue_retry_dead(queue, &(QueueDeadFilter){.job = one, .reason = "luck"}, &moved, &error),
-         &error);
+    QueueDeadFilter of_one = {.job = one, .reason = "luck"};
+    need(queue_retry_dead(queue, &of_one, &moved, &error), &error);
     assert_in_range(moved, 1, 399);
     assert_int_equal(glance(queue, one).left, moved);
     assert_int_equal(glance(queue, other).left, 0);
     assert_int_equal(conserved(queue, one).dead, 600 - moved);
-    need(queue_discard_dead(queue, &(QueueDeadFilter){.reason = "lost"}, &moved, &error), &error);
+    QueueDeadFilter of_lost = {.reason = "lost"};
+    need(queue_discard_dead(queue, &of_lost, &moved, &error), &error);
     assert_int_equal(moved, 800); /* neither the worker's name nor a pattern counts */
-    need(queue_retry_dead(queue, &(QueueDeadFilter){0}, &moved, &error), &error);
+    QueueDeadFilter whatever = {0};
+    need(queue_retry_dead(queue, &whatever, &moved, &error), &error);
     assert_int_equal(conserved(queue, one).dead + conserved(queue, other).dead, 0);
     assert_int_equal(work_off(queue, "w", 0), 400);
     assert_int_equal(conserved(queue, other).dropped + conserved(queue, one).dropped, 800);

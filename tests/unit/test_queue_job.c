@@ -414,6 +414,45 @@ static void an_expired_job_leaves_no_key(void **state)
     assert_int_equal(system(line), 0); /* NOLINT(cert-env33-c) */
 }
 
+static void a_cancelled_job_gives_its_bytes_back_when_its_last_tile_is_dropped(void **state)
+{
+    QueueJobSpec spec = plain_spec();
+    QueueTask tasks[2];
+    char id[QUEUE_JOB_ID];
+    void *bytes;
+    size_t length;
+
+    (void)state;
+    spec.store = "redis";
+    submit(queue, &spec, 2, 1, id);
+    need(queue_put_blob(queue, id, "source:0", "x", 1, &error), &error);
+    assert_int_equal(claim(queue, "w", 0, 1, tasks), 1);
+    need(queue_cancel_job(queue, id, &error), &error);
+    need(queue_get_blob(queue, id, "source:0", &bytes, &length, &error), &error);
+    assert_non_null(bytes); /* the lane that has a tile in hand may read it yet */
+    free(bytes);
+    assert_int_equal(commit(queue, "w", 0, &tasks[0]), COMMIT_DROPPED);
+    need(queue_get_blob(queue, id, "source:0", &bytes, &length, &error), &error);
+    assert_null(bytes);
+}
+
+static void a_finished_job_without_a_record_does_not_stop_expiry(void **state)
+{
+    const QueueJobSpec spec = plain_spec();
+    char id[QUEUE_JOB_ID], line[256];
+    int removed;
+
+    (void)state;
+    submit(queue, &spec, 0, 1, id); /* without images it is finished at once */
+    snprintf(line, sizeof line, "redis-cli -s %s zadd 'tc:{%s}:finished' 1 ghost >/dev/null",
+             server.url + strlen("unix:"), queue_name);
+    assert_int_equal(system(line), 0); /* NOLINT(cert-env33-c) */
+    need(queue_expire_jobs(queue, 0, &removed, &error), &error);
+    assert_int_equal(removed, 2);
+    need(queue_expire_jobs(queue, 0, &removed, &error), &error);
+    assert_int_equal(removed, 0);
+}
+
 static void events_tell_what_happened(void **state)
 {
     const QueueJobSpec spec = plain_spec();
@@ -512,6 +551,8 @@ int main(void)
         TEST(an_audit_sees_what_is_doubled_and_it_is_done_once),
         TEST(a_repair_takes_back_claims_of_unknown_workers),
         TEST(an_expired_job_leaves_no_key),
+        TEST(a_cancelled_job_gives_its_bytes_back_when_its_last_tile_is_dropped),
+        TEST(a_finished_job_without_a_record_does_not_stop_expiry),
         TEST(events_tell_what_happened),
         TEST(a_collector_gets_each_finished_image_even_if_one_dies),
         TEST(blobs_hold_any_bytes),

@@ -32,7 +32,7 @@ static void a_missing_server_is_named(void **state)
 
 static void a_password_is_asked_for_and_told_when_wrong(void **state)
 {
-    Server server;
+    Server server = {0};
     char path[128];
     QueueOptions options = {.name = "q", .password_file = path};
     FILE *file;
@@ -63,7 +63,7 @@ static void a_password_is_asked_for_and_told_when_wrong(void **state)
 
 static void a_server_that_evicts_is_refused(void **state)
 {
-    Server server;
+    Server server = {0};
 
     (void)state;
     server_start(&server, "--maxmemory-policy", "allkeys-lru");
@@ -85,7 +85,7 @@ static void forgotten_scripts_are_loaded_again(void **state)
     const QueueJobSpec spec = plain_spec();
     char id[QUEUE_JOB_ID];
     QueueTask tasks[8];
-    Server server;
+    Server server = {0};
     Queue *queue;
 
     (void)state;
@@ -109,7 +109,7 @@ static void a_lost_connection_is_made_again_by_the_next_call(void **state)
     const QueueJobSpec spec = plain_spec();
     char id[QUEUE_JOB_ID];
     QueueTask tasks[8];
-    Server server;
+    Server server = {0};
     Queue *queue;
     int count;
 
@@ -134,7 +134,7 @@ static void a_server_that_hangs_is_given_up_at_the_deadline(void **state)
 {
     QueueOptions options = {.name = "q", .command_timeout_ms = 200};
     QueueDepths depths;
-    Server server;
+    Server server = {0};
     Queue *queue;
     int64_t before;
 
@@ -188,7 +188,7 @@ static void a_full_redis_is_no_lost_connection(void **state)
     QueueTask task;
     QueueJob *jobs;
     size_t count;
-    Server server;
+    Server server = {0};
     Queue *queue;
 
     (void)state;
@@ -223,7 +223,7 @@ static void a_fenced_worker_gains_no_claims(void **state)
     QueueWorkerState seen;
     char id[QUEUE_JOB_ID];
     QueueTask tasks[8];
-    Server server;
+    Server server = {0};
     Queue *queue, *monitor;
     bool fenced;
     int count;
@@ -265,7 +265,7 @@ static void a_blocked_claim_of_a_fenced_worker_takes_nothing(void **state)
 {
     const QueueJobSpec spec = plain_spec();
     char id[QUEUE_JOB_ID];
-    Server server;
+    Server server = {0};
     Queue *monitor;
     bool fenced;
     pid_t child;
@@ -301,7 +301,7 @@ static void a_worker_that_leaves_puts_its_claims_back_uncounted(void **state)
     char id[QUEUE_JOB_ID];
     QueueWorker *workers;
     QueueTask tasks[8];
-    Server server;
+    Server server = {0};
     Queue *queue;
     size_t count;
 

@@ -346,7 +346,7 @@ static void a_full_disk_stops_the_job_and_leaves_nothing(void **state)
     assert_non_null(sink);
     assert_int_equal(sink->write(sink, bytes, size, &error), -1);
     assert_int_equal(error.kind, ERROR_FULL);
-    assert_contains(error.message, "tilecrew resume job1");
+    assert_contains(error.message, "; make room there");
     assert_contains(error.message, output);
     sink->abandon(sink);
     assert_int_equal(entries(output), 0);
@@ -388,6 +388,21 @@ static void parts_wait_for_the_join_and_go_after_it(void **state)
     assert_null(store->open_part(store, &image, 1, &error));
     assert_int_equal(error.kind, ERROR_INPUT);
     assert_int_equal(entries(output), 0);
+    store->close(store);
+}
+
+static void parts_of_a_cancelled_job_are_forgotten(void **state)
+{
+    const StoreImage image = image_of("a.jpg");
+    Store *store = open_store();
+    ByteSink *sink = store->create_part(store, &image, 1, &error);
+
+    (void)state;
+    assert_non_null(sink);
+    assert_int_equal(sink->finish(sink, &error), 0);
+    store->forget(store);
+    assert_int_equal(entries(output), 0);
+    store->forget(store); /* by another lane */
     store->close(store);
 }
 
@@ -486,6 +501,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_stops_the_job_and_leaves_nothing, begin, end),
         cmocka_unit_test_setup_teardown(an_output_folder_that_is_a_file_stops_the_job, begin, end),
         cmocka_unit_test_setup_teardown(parts_wait_for_the_join_and_go_after_it, begin, end),
+        cmocka_unit_test_setup_teardown(parts_of_a_cancelled_job_are_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(an_output_folder_that_was_moved_away_is_made_again, begin,
                                         end),
         cmocka_unit_test_setup_teardown(a_sweep_removes_what_the_dead_left, begin, end),
