@@ -45,7 +45,7 @@ def test_poison_goes_to_dead_and_its_neighbours_do_not(fleet, pictures, ledger, 
     count = 4 if long else 2
     names = add_poison(pictures.folder, tmp_path / "in", kind, count)
     fleet.bin = BIN
-    fleet.set(job={"max_losses": 3, "max_fails": 3}, worker={"tile_time_limit": "1s"})
+    fleet.set(job={"max_losses": 3, "max_fails": 3}, worker={"tile_time_limit": "2s" if kind == "hang" else "1min"})
     fleet.start_monitor()
     worker = fleet.start_worker()
     done = fleet.ask("submit", "--ops", pictures.ops, tmp_path / "in", tmp_path / "out")
