@@ -8,7 +8,7 @@ set -eu
 build_packages="gcc make pkg-config libc6-dev redis-server libhiredis-dev ocl-icd-opencl-dev opencl-headers
     pocl-opencl-icd libjpeg-dev libpng-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjansson-dev
     python3 python3-pil fonts-dejavu-core ca-certificates"
-test_packages="libcmocka-dev oclgrind python3-venv clang-tidy cppcheck shellcheck"
+test_packages="iproute2 libcmocka-dev oclgrind python3-venv clang-tidy cppcheck shellcheck"
 
 fail() {
     echo "install-deps.sh: $*" >&2
