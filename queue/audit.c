@@ -205,7 +205,7 @@ static int audit_job(Queue *queue, const Snapshot *snapshot, const SnapshotJob *
 static int reissue_page(Queue *queue, const char *job, const char **text, int64_t repairs,
                         const int64_t off[FIELD_COUNTERS], int64_t *issued, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     if (script_begin(queue, SCRIPT_REISSUE, error) != 0)
         return -1;
@@ -219,11 +219,9 @@ static int reissue_page(Queue *queue, const char *job, const char **text, int64_
         *text += length + 1;
     }
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *issued = reply_number(reply);
-    freeReplyObject(reply);
+    *issued = number;
     return 0;
 }
 

@@ -56,7 +56,7 @@ static const char *const words[] = {
 int queue_send_word(Queue *queue, const char *worker, QueueWord word, int64_t good_ms, bool *sent,
                     Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     if (script_begin(queue, SCRIPT_WAKE, error) != 0)
         return -1;
@@ -64,11 +64,9 @@ int queue_send_word(Queue *queue, const char *worker, QueueWord word, int64_t go
     command_add_text(queue, words[word]);
     command_add_number(queue, good_ms);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *sent = reply_number(reply) != 0;
-    freeReplyObject(reply);
+    *sent = number != 0;
     return 0;
 }
 

@@ -117,7 +117,7 @@ int queue_put_back(Queue *queue, const char *worker, int lane, const QueueTask *
 int queue_reclaim_lane(Queue *queue, const char *worker, int lane, const char *reason, int most,
                        int *moved, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     *moved = 0;
     if (script_begin(queue, SCRIPT_RECLAIM, error) != 0)
@@ -127,10 +127,8 @@ int queue_reclaim_lane(Queue *queue, const char *worker, int lane, const char *r
     add_reason(queue, reason);
     command_add_number(queue, most);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *moved = (int)reply_number(reply);
-    freeReplyObject(reply);
+    *moved = (int)number;
     return 0;
 }

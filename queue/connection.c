@@ -198,6 +198,17 @@ redisReply *queue_ask(Queue *queue, int64_t wait_ms, Error *error)
     return reply;
 }
 
+int queue_ask_number(Queue *queue, int64_t *number, Error *error)
+{
+    redisReply *reply = queue_ask(queue, 0, error);
+
+    if (reply == NULL)
+        return -1;
+    *number = reply_number(reply);
+    freeReplyObject(reply);
+    return 0;
+}
+
 int queue_do(Queue *queue, Error *error)
 {
     Replies replies;

@@ -84,6 +84,9 @@ int queue_expect(Queue *queue, int64_t wait_ms, Replies *replies, Error *error);
 redisReply *queue_ask(Queue *queue, int64_t wait_ms, Error *error);
 void replies_free(Replies *replies);
 
+/* queue_ask_number is queue_ask for a command whose reply is one number. */
+int queue_ask_number(Queue *queue, int64_t *number, Error *error);
+
 /* queue_do is queue_ask for a command whose reply does not matter. */
 int queue_do(Queue *queue, Error *error);
 

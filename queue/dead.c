@@ -13,15 +13,13 @@ enum { DEAD_PAGE = 500 };
 
 static int64_t dead_length(Queue *queue, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
     int64_t length;
 
     command_put(queue, "LLEN", queue_key(queue, "dead").text);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    length = reply_number(reply);
-    freeReplyObject(reply);
+    length = number;
     return length;
 }
 

@@ -49,7 +49,7 @@ static int create_once(Queue *queue, const QueueJobSpec *spec, const char *id, i
                        Error *error)
 {
     char field[24];
-    redisReply *reply;
+    int64_t number;
 
     if (script_begin(queue, SCRIPT_CREATE, error) != 0)
         return -1;
@@ -75,11 +75,9 @@ static int create_once(Queue *queue, const QueueJobSpec *spec, const char *id, i
         add_field_text(queue, field, spec->roots[i]);
     }
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *created = reply_number(reply);
-    freeReplyObject(reply);
+    *created = number;
     return 0;
 }
 
@@ -122,7 +120,7 @@ int queue_create_job(Queue *queue, const QueueJobSpec *spec, char id[QUEUE_JOB_I
 int queue_take_job(Queue *queue, const char *job, const char *from, const char *to, bool *ours,
                    Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     if (script_begin(queue, SCRIPT_TEND, error) != 0)
         return -1;
@@ -130,11 +128,9 @@ int queue_take_job(Queue *queue, const char *job, const char *from, const char *
     command_add_text(queue, from);
     command_add_text(queue, to);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *ours = reply_number(reply) != 0;
-    freeReplyObject(reply);
+    *ours = number != 0;
     if (*ours)
         snprintf(queue->adding.producer, sizeof queue->adding.producer, "%s", to);
     return 0;

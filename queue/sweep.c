@@ -7,18 +7,16 @@
 
 int queue_promote_delayed(Queue *queue, int most, int *moved, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     *moved = 0;
     if (script_begin(queue, SCRIPT_PROMOTE, error) != 0)
         return -1;
     command_add_number(queue, most);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *moved = (int)reply_number(reply);
-    freeReplyObject(reply);
+    *moved = (int)number;
     return 0;
 }
 
@@ -51,7 +49,7 @@ int queue_refill(Queue *queue, int64_t low, int64_t batch, int64_t *moved, Error
  */
 static int expire_job(Queue *queue, const char *job, int64_t keep_ms, int *removed, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
     int64_t dropped;
 
     if (queue_discard_dead(queue, &(QueueDeadFilter){.job = job}, &dropped, error) != 0 &&
@@ -62,11 +60,9 @@ static int expire_job(Queue *queue, const char *job, int64_t keep_ms, int *remov
     command_add_text(queue, job);
     command_add_number(queue, keep_ms);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *removed += (int)reply_number(reply);
-    freeReplyObject(reply);
+    *removed += (int)number;
     return 0;
 }
 

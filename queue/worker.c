@@ -146,7 +146,7 @@ int queue_forget_worker(Queue *queue, const char *worker, Error *error)
 static int worker_mark(Queue *queue, const char *worker, QueueWorkerState state, const char *beat,
                        bool *changed, Error *error)
 {
-    redisReply *reply;
+    int64_t number;
 
     if (script_begin(queue, SCRIPT_MARK, error) != 0)
         return -1;
@@ -154,11 +154,9 @@ static int worker_mark(Queue *queue, const char *worker, QueueWorkerState state,
     command_add_text(queue, queue_worker_state_name(state));
     command_add_text(queue, beat);
     command_end(queue);
-    reply = queue_ask(queue, 0, error);
-    if (reply == NULL)
+    if (queue_ask_number(queue, &number, error) != 0)
         return -1;
-    *changed = reply_number(reply) != 0;
-    freeReplyObject(reply);
+    *changed = number != 0;
     return 0;
 }
 
